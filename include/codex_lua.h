@@ -12,7 +12,8 @@ struct lua_State;
 extern "C" {
 #endif
 
-/* Pushes the module table of codex.core and answers 1. Keeps no global state: any number of Lua states may open it. */
+/* Pushes the module table of codex.core and answers 1. Keeps no global state: any number of Lua states may
+ * open it. */
 int luaopen_codex_core(struct lua_State *L);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* A growable run of bytes with a maximum it was born with.
  *
- * Bytes are appended at the end and consumed from the start, so one buffer serves as text under construction and as
- * a queue. No function keeps a pointer given to it. A failed call leaves the contents as they were. */
+ * Bytes are appended at the end and consumed from the start, so one buffer serves as text under construction
+ * and as a queue. No function keeps a pointer given to it. A failed call leaves the contents as they were. */
 #ifndef CODEX_CORE_BUFFER_H
 #define CODEX_CORE_BUFFER_H
 
@@ -10,9 +10,9 @@
 /* What core functions answer. Zero is success; every failure is negative. */
 enum cx_status {
   CX_OK = 0,
-  CX_ENOMEM = -1,  /* an allocation failed; nothing changed */
-  CX_ELIMIT = -2,  /* a documented limit would be exceeded; nothing changed */
-  CX_EINVAL = -3,  /* malformed input */
+  CX_ENOMEM = -1, /* an allocation failed; nothing changed */
+  CX_ELIMIT = -2, /* a documented limit would be exceeded; nothing changed */
+  CX_EINVAL = -3, /* malformed input */
 };
 
 typedef struct cx_buffer {
@@ -39,14 +39,18 @@ int cx_buffer_append(cx_buffer *buffer, const char *bytes, size_t length);
 int cx_buffer_append_string(cx_buffer *buffer, const char *string);
 int cx_buffer_append_byte(cx_buffer *buffer, char byte);
 
-/* Drops length bytes from the start. length must not exceed cx_buffer_length. Gives back large storage once empty. */
+/* Drops length bytes from the start. length must not exceed cx_buffer_length. Gives back large storage once
+ * empty. */
 void cx_buffer_consume(cx_buffer *buffer, size_t length);
 
 /* Drops everything, keeps the storage. */
 void cx_buffer_clear(cx_buffer *buffer);
 
-static inline size_t cx_buffer_length(const cx_buffer *buffer) { return buffer->end - buffer->start; }
-/* The first unconsumed byte; NULL when nothing was ever stored. Valid until the next call that may grow the buffer. */
+static inline size_t cx_buffer_length(const cx_buffer *buffer) {
+  return buffer->end - buffer->start;
+}
+/* The first unconsumed byte; NULL when nothing was ever stored. Valid until the next call that may grow the
+ * buffer. */
 static inline char *cx_buffer_bytes(const cx_buffer *buffer) {
   return buffer->data ? buffer->data + buffer->start : NULL;
 }

@@ -1,10 +1,10 @@
 /* JSON text: a strict RFC 8259 reader that never allocates, and a writer.
  *
- * The reader walks text that is complete in memory. It is pull-style: each cx_json_next answers one token; strings are
- * slices of the text, still escaped, and are decoded with cx_json_unescape only where somebody wants them.
- * Structure is strict in both modes. They differ in what a string may hold:
- *   CX_JSON_STRICT   a lone surrogate escape or a byte sequence that isn't UTF-8 is an error;
- *   CX_JSON_LENIENT  both are accepted and become U+FFFD when decoded (for what the server sends). */
+ * The reader walks text that is complete in memory. It is pull-style: each cx_json_next answers one token;
+ * strings are slices of the text, still escaped, and are decoded with cx_json_unescape only where somebody
+ * wants them. Structure is strict in both modes. They differ in what a string may hold: CX_JSON_STRICT   a
+ * lone surrogate escape or a byte sequence that isn't UTF-8 is an error; CX_JSON_LENIENT  both are accepted
+ * and become U+FFFD when decoded (for what the server sends). */
 #ifndef CODEX_CORE_JSON_H
 #define CODEX_CORE_JSON_H
 
@@ -38,7 +38,7 @@ typedef struct cx_json_reader {
   /* the token last answered */
   const char *string; /* contents between the quotes, a slice of the text */
   size_t length;      /* its bytes */
-  bool escaped;       /* true when it holds a backslash or, in lenient mode, possibly bad UTF-8: unescape it */
+  bool escaped; /* true when it holds a backslash or, in lenient mode, possibly bad UTF-8: unescape it */
   int64_t integer;
   double number;
   const char *error; /* a static sentence, no trailing period */
@@ -58,16 +58,18 @@ void cx_json_reader_init(cx_json_reader *reader, const char *text, size_t length
 cx_json_token cx_json_next(cx_json_reader *reader);
 
 /* Decodes the contents of a string (without quotes), as sliced by the reader, into UTF-8 appended to out.
- * CX_OK, CX_ENOMEM, CX_ELIMIT, or CX_EINVAL for an escape or byte the mode refuses. Appends nothing on failure. */
+ * CX_OK, CX_ENOMEM, CX_ELIMIT, or CX_EINVAL for an escape or byte the mode refuses. Appends nothing on
+ * failure. */
 int cx_json_unescape(const char *string, size_t length, cx_json_mode mode, cx_buffer *out);
 
-/* Skips one whole value starting at *text (white space first is allowed), checking it fully, except that string bytes
- * are not checked to be UTF-8. Answers the first byte after it, or NULL when the text up to end isn't one valid value
- * or is nested deeper than CX_JSON_MAX_DEPTH minus depth. Fast: this is what every line of the server goes through. */
+/* Skips one whole value starting at *text (white space first is allowed), checking it fully, except that
+ * string bytes are not checked to be UTF-8. Answers the first byte after it, or NULL when the text up to end
+ * isn't one valid value or is nested deeper than CX_JSON_MAX_DEPTH minus depth. Fast: this is what every line
+ * of the server goes through. */
 const char *cx_json_skip_value(const char *text, const char *end, unsigned depth);
 
-/* Skips the rest of a string whose opening quote is just before text: answers its closing quote, or NULL. Sets
- * *escaped (may be NULL) when it holds a backslash. */
+/* Skips the rest of a string whose opening quote is just before text: answers its closing quote, or NULL.
+ * Sets *escaped (may be NULL) when it holds a backslash. */
 const char *cx_json_skip_string(const char *text, const char *end, bool *escaped);
 
 /* Skips white space. */
@@ -78,8 +80,8 @@ bool cx_utf8_valid(const char *bytes, size_t length);
 
 /* Writers: each appends to out and answers CX_OK, CX_ENOMEM or CX_ELIMIT.
  * A string is quoted, with the shortest escapes; one that isn't UTF-8 is CX_EINVAL and appends nothing.
- * A number that isn't finite is CX_EINVAL; others are written so that reading gives the same double back, and never
- * look like an integer (1.0 is written "1.0"). None of this looks at the locale. */
+ * A number that isn't finite is CX_EINVAL; others are written so that reading gives the same double back, and
+ * never look like an integer (1.0 is written "1.0"). None of this looks at the locale. */
 int cx_json_write_string(cx_buffer *out, const char *bytes, size_t length);
 int cx_json_write_integer(cx_buffer *out, int64_t integer);
 int cx_json_write_number(cx_buffer *out, double number);

@@ -1,6 +1,7 @@
-/* The protocol's names: which members a method's params and result have, how each is called on the wire and in Lua,
- * what kind of value it holds, and where JSON is free-form. Read-only tables, generated from the pinned server's own
- * JSON schema by `make generate` into schema_tables.c; nothing here is derived by rule at run time. */
+/* The protocol's names: which members a method's params and result have, how each is called on the wire and
+ * in Lua, what kind of value it holds, and where JSON is free-form. Read-only tables, generated from the
+ * pinned server's own JSON schema by `make generate` into schema_tables.c; nothing here is derived by rule at
+ * run time. */
 #ifndef CODEX_CORE_SCHEMA_H
 #define CODEX_CORE_SCHEMA_H
 
@@ -23,8 +24,9 @@ typedef enum cx_type_kind {
   CX_TYPE_MAP,    /* any member names, untouched; each value of type element */
   CX_TYPE_STRUCT, /* the listed fields; other members: free-form if open, else unknown */
   CX_TYPE_TAGGED, /* a struct chosen by the string in the member `tag`; variants: cx_schema_variant */
-  CX_TYPE_CHOICE, /* one of several types, told apart by what JSON kind the value is; at most one struct-like member,
-                     into which all object alternatives have been merged; alternatives: cx_schema_alternative */
+  CX_TYPE_CHOICE, /* one of several types, told apart by what JSON kind the value is; at most one struct-like
+                     member, into which all object alternatives have been merged; alternatives:
+                     cx_schema_alternative */
 } cx_type_kind;
 
 typedef struct cx_type {
@@ -79,16 +81,16 @@ const cx_method *cx_schema_method_at(unsigned index);
 /* The n-th field of a STRUCT, n < type->count. */
 const cx_field *cx_schema_field(const cx_type *type, unsigned n);
 
-/* Finds a field of a STRUCT by its wire name, or by its Lua name: its number, or -1. *hint is where to look first and
- * is moved behind the field found (fields mostly come in the schema's order): start with 0. */
+/* Finds a field of a STRUCT by its wire name, or by its Lua name: its number, or -1. *hint is where to look
+ * first and is moved behind the field found (fields mostly come in the schema's order): start with 0. */
 int cx_schema_find_wire(const cx_type *type, const char *name, size_t length, unsigned *hint);
 int cx_schema_find_name(const cx_type *type, const char *name, size_t length);
 
 /* The n-th value of an ENUM (a string number), n < type->count. */
 uint16_t cx_schema_enum_value(const cx_type *type, unsigned n);
 
-/* The n-th variant of a TAGGED type: its tag value (a string number) and the STRUCT behind it. The variant with a given
- * tag value, or -1. */
+/* The n-th variant of a TAGGED type: its tag value (a string number) and the STRUCT behind it. The variant
+ * with a given tag value, or -1. */
 uint16_t cx_schema_variant_tag(const cx_type *type, unsigned n);
 cx_type_id cx_schema_variant_type(const cx_type *type, unsigned n);
 int cx_schema_find_variant(const cx_type *type, const char *tag, size_t length);

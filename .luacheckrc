@@ -1,0 +1,10 @@
+-- What runs where: the module on every Lua from 5.1 on, the rest on 5.4.
+std = "min"
+max_line_length = 120
+cache = false
+
+files["lua"] = { read_globals = { "vim" } }
+files["spec"] = { std = "max+busted" }
+files["spec/support"] = { std = "min", self = false }
+files["examples"] = { std = "lua54" }
+files["src"] = { std = "lua54" }

@@ -1,0 +1,429 @@
+--- A client: one `codex app-server` process and what is said with it.
+
+local config = require "codex.config"
+local core = require "codex.core"
+local errors = require "codex.error"
+local loop = require "codex.loop"
+local options_of = require "codex.options"
+local task = require "codex.task"
+local threads = require "codex.thread"
+
+local M = {}
+
+M.version = "0.1.0"
+
+-- Seconds that each step of ending a server may take: leaving by itself, after SIGTERM, after SIGKILL.
+local CLOSE_SECONDS = 2
+
+--- Defaults that a host program lays under the options of every `codex.new`.
+M.defaults = {}
+
+---@class codex.ClientOptions
+---@field codex_bin? string path or name of the codex program; default `$CODEX_BIN`, else `codex` on PATH
+---@field launch_args_override? string[] the whole command line instead, for example over ssh
+---@field config_overrides? table<string, any>|string[] settings over the user's config.toml
+---@field cwd? string the server's directory
+---@field env? table<string, string|false> added to the environment; false removes
+---@field client_name? string
+---@field client_title? string
+---@field client_version? string
+---@field experimental_api? boolean default true
+---@field opt_out_notifications? string[] methods that the server shall not send
+---@field startup_timeout? number seconds, default 30
+---@field request_timeout? number seconds for a request, default 120; those that take long by nature have none
+---@field process_group? boolean default true: the server has a process group of its own, out of Ctrl-C's reach
+---@field max_in_flight? integer requests unanswered on the wire, default 64; the rest wait in order
+
+local option_types = {
+  codex_bin = "string",
+  launch_args_override = "table",
+  config_overrides = "table",
+  cwd = "string",
+  env = "table",
+  client_name = "string",
+  client_title = "string",
+  client_version = "string",
+  experimental_api = "boolean",
+  opt_out_notifications = "table",
+  startup_timeout = "number",
+  request_timeout = "number",
+  process_group = "boolean",
+  max_in_flight = "number",
+}
+
+---@class codex.Metadata
+---@field user_agent string
+---@field codex_home string
+---@field platform_family string
+---@field platform_os string
+---@field server_info { name: string, version: string }
+
+---@class codex.Client
+---@field metadata codex.Metadata
+---@field closed boolean
+local Client = {}
+Client.__index = Client
+
+function Client:__tostring()
+  return "codex client" .. (self.closed and " (closed)" or "")
+end
+
+-- ---- starting ----
+
+local function check_list(name, list)
+  for index, value in ipairs(list or {}) do
+    if type(value) ~= "string" then
+      errors.argument(("codex.new.%s[%d]: expected a string, got %s"):format(name, index, type(value)))
+    end
+  end
+end
+
+local function check_options(options)
+  options_of.check_names("codex.new", options, option_types)
+  for name, expected in pairs(option_types) do
+    options_of.check_type("codex.new", options, name, expected)
+  end
+  options_of.check_seconds("codex.new", options, "startup_timeout")
+  options_of.check_seconds("codex.new", options, "request_timeout")
+  check_list("launch_args_override", options.launch_args_override)
+  check_list("opt_out_notifications", options.opt_out_notifications)
+  local most = options.max_in_flight
+  if most and (most < 1 or most ~= math.floor(most)) then
+    errors.argument "codex.new.max_in_flight: must be a whole number from 1 on"
+  end
+end
+
+-- The core's list: NAME=VALUE adds, NAME removes.
+local function environment(env)
+  if not env then return nil end
+  local list = {}
+  for name, value in pairs(env) do
+    if type(name) ~= "string" or name == "" or name:find "[=%z]" then
+      errors.argument("codex.new.env: '" .. tostring(name) .. "' can't be the name of a variable")
+    end
+    if value == false then
+      list[#list + 1] = name
+    elseif type(value) == "string" and not value:find "%z" then
+      list[#list + 1] = name .. "=" .. value
+    else
+      errors.argument(("codex.new.env.%s: expected a string or false, got %s"):format(name, type(value)))
+    end
+  end
+  return list
+end
+
+local function start_core(options)
+  local arguments = options.launch_args_override
+  if arguments and #arguments == 0 then errors.argument "codex.new.launch_args_override: must not be empty" end
+  local handle, kind, code, message = core.start {
+    codex_bin = options.codex_bin,
+    arguments = arguments,
+    config = config.overrides(options.config_overrides),
+    cwd = options.cwd,
+    env = environment(options.env),
+    shared_group = options.process_group == false,
+    max_in_flight = options.max_in_flight,
+  }
+  if not handle then errors.raise(kind, message, { code = code }) end
+  return handle
+end
+
+local function with_defaults(options)
+  if type(options) ~= "table" or next(M.defaults.client or {}) == nil then return options end
+  local merged = {}
+  for _, source in ipairs { M.defaults.client, options } do
+    for name, value in pairs(source) do
+      merged[name] = value
+    end
+  end
+  return merged
+end
+
+-- "name/0.169.0 (Debian …) … (name; version)"
+local function server_info(user_agent)
+  local name, version = tostring(user_agent):match "^([^/]+)/(%S+)"
+  return { name = name, version = version }
+end
+
+local function initialize(client, options)
+  local opt_out = options.opt_out_notifications
+  local err = client:_wait_for(client:_send("initialize", {
+    client_info = {
+      name = options.client_name or "codex_lua",
+      title = options.client_title or "codex-lua",
+      version = options.client_version or M.version,
+    },
+    capabilities = {
+      experimental_api = options.experimental_api ~= false,
+      opt_out_notification_methods = opt_out and #opt_out > 0 and opt_out or nil,
+    },
+  }, { label = "codex.new", timeout = options.startup_timeout or 30 }))
+  return err
+end
+
+--- Starts a server and says hello. Returns once it has answered. Raises `spawn_failed` when it can't be started,
+--- `transport_closed` when it ends at once (with its own words), `timeout` when it stays silent.
+--- Protocol: `initialize`, `initialized`.
+---@param options? codex.ClientOptions
+---@return codex.Client
+function M.new(options)
+  options = with_defaults(options == nil and {} or options)
+  check_options(options)
+  local client = setmetatable({
+    closed = false,
+    _gone = {},
+    _lanes = {},
+    _request_timeout = options.request_timeout or 120,
+    _requests = {},
+    _turns = {},
+  }, Client)
+  client._core = start_core(options)
+  loop.add(client)
+  local err = initialize(client, options)
+  if err then
+    client:close()
+    error(err, 0)
+  end
+  local metadata = client._initialized:result()
+  metadata.server_info = server_info(metadata.user_agent)
+  client.metadata, client._initialized = metadata, nil
+  return client
+end
+
+-- ---- the loop's side ----
+
+--- The one descriptor to watch in a loop of your own: readable when `dispatch` has something to do.
+---@return integer
+function Client:fd()
+  return self._core:fd()
+end
+
+--- Seconds until `dispatch` wants to be called even if the descriptor stays silent, or nil.
+---@return number?
+function Client:deadline()
+  return self._core:deadline()
+end
+
+local function deliver_turn(client, serial)
+  local turn = client._turns[serial]
+  if not turn then return end
+  task.wake(turn._source)
+  if turn:_ended() then
+    client._turns[serial] = nil
+  else
+    turn._core:watch "end" -- a watch is for one time, and this one must not be lost
+  end
+end
+
+--- Reads, writes and wakes who waited for what came. Never blocks.
+function Client:dispatch()
+  local handle = self._core
+  handle:dispatch()
+  local kind, serial = handle:next_ready()
+  while kind do
+    if kind == "request" and self._requests[serial] then
+      task.wake(self._requests[serial])
+    elseif kind == "turn" then
+      deliver_turn(self, serial)
+    end
+    kind, serial = handle:next_ready()
+  end
+  if handle:gone() then
+    loop.remove(self)
+    task.wake(self._gone)
+  end
+end
+
+-- Keeps a running turn, and hears of its end.
+function Client:_follow(turn)
+  self._turns[turn._core:serial()] = turn
+  turn._core:watch "end"
+end
+
+-- ---- requests ----
+
+-- Raises what the core says of a request or a turn, with what is known of a server that died.
+function Client:_error(kind, message, fields)
+  fields = fields or {}
+  if kind == "transport_closed" then
+    fields.stderr_tail = self._core:stderr()
+    fields.exit_status, fields.exit_signal = self._core:exit_status()
+  end
+  return errors.new(kind, message, fields)
+end
+
+function Client:_raise(kind, message, fields)
+  error(self:_error(kind, message, fields), 0)
+end
+
+-- Raises for parameters that the schema refuses.
+function Client:_check(method, params, label)
+  local message = self._core:check(method, params, label)
+  if message then errors.argument(message) end
+end
+
+---@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean }
+function Client:_send(method, params, settings)
+  local timeout = settings.timeout
+  if timeout == nil and not core.takes_long(method) then timeout = self._request_timeout end
+  local handle = self._core
+  local request, message
+  if settings.starts_turn then
+    request, message = handle:start_turn(method, params, timeout, settings.label, settings.keep_events)
+  elseif method == "initialize" then
+    request, message = handle:initialize(method, params, timeout, settings.label)
+    self._initialized = request
+  else
+    request, message = handle:request(method, params, timeout, settings.label)
+  end
+  if not request then errors.argument(message) end
+  return request
+end
+
+-- Waits for the answer. Returns nothing when it is a result; else an error, and how the waiting ended if not by it.
+function Client:_wait_for(request, deadline)
+  local serial, source = request:serial(), {}
+  self._requests[serial] = source
+  local reason
+  while not request:done() and (reason == nil or reason == "woken") do
+    reason = task.park(source, deadline, true)
+  end
+  self._requests[serial] = nil
+  if reason == "cancelled" then return errors.new("cancelled", "the task was cancelled"), reason end
+  if not request:done() then return errors.new("timeout", "the server did not answer in time"), reason end
+  local kind, code, message, data = request:error()
+  if kind == "transport_closed" then return self:_error(kind, message) end
+  if kind then return errors.from_request(request:method(), kind, code, message, data) end
+end
+
+-- Sends, waits, and returns the result or raises.
+function Client:_call(method, params, settings)
+  local request = self:_send(method, params, settings)
+  local err = self:_wait_for(request)
+  if err then error(err, 0) end
+  return request:result()
+end
+
+--- Sends any request and returns its result. For a method the schema knows, params are checked and named by it; for
+--- others they are free-form.
+---@param method string
+---@param params? table
+---@param options? { timeout?: number } seconds
+---@return any
+function Client:request(method, params, options)
+  if type(method) ~= "string" then errors.argument("request: expected a method name, got " .. type(method)) end
+  if params ~= nil and type(params) ~= "table" then
+    errors.argument(("request: expected a table of params for %s, got %s"):format(method, type(params)))
+  end
+  options = options or {}
+  options_of.check_names("request", options, { timeout = true })
+  options_of.check_seconds("request", options, "timeout")
+  return self:_call(method, params, { timeout = options.timeout })
+end
+
+--- Sends any notification.
+---@param method string
+---@param params? table
+function Client:notify(method, params)
+  if type(method) ~= "string" then errors.argument("notify: expected a method name, got " .. type(method)) end
+  local sent, message = self._core:notify(method, params)
+  if sent then return end
+  if message then errors.argument(message) end
+  local kind, _, text = self._core:error()
+  self:_raise(kind or "overflow", text or "too much is waiting to be sent")
+end
+
+-- ---- closing ----
+
+--- Ends the server and returns when its process is gone; open turns and requests end with an error of kind `closed`.
+--- May be called again.
+function Client:close()
+  self.closed = true
+  local handle = self._core
+  handle:shutdown(CLOSE_SECONDS)
+  local cancelled
+  while not handle:gone() do
+    cancelled = task.park(self._gone, nil, true) == "cancelled" or cancelled
+  end
+  loop.remove(self)
+  if cancelled then task.raise_cancelled() end
+end
+
+Client.__close = Client.close
+
+-- ---- threads and models ----
+
+---@class codex.ThreadOptions
+---@field approval_mode? "auto_review"|"ask"|"deny_all"|"dangerously_bypass_approvals_and_sandbox"
+---@field sandbox? "read_only"|"workspace_write"|"full_access"
+---@field base_instructions? string
+---@field developer_instructions? string
+---@field config? table free-form overrides of the user's configuration
+---@field cwd? string
+---@field ephemeral? boolean
+---@field model? string
+---@field model_provider? string
+---@field personality? string
+---@field service_name? string
+---@field service_tier? string
+---@field session_start_source? string
+---@field thread_source? string
+
+local function with_thread_defaults(options)
+  local merged = {}
+  for _, source in ipairs { M.defaults.thread or {}, options or {} } do
+    for name, value in pairs(source) do
+      merged[name] = value
+    end
+  end
+  return merged
+end
+
+local function check_thread_id(label, id)
+  if type(id) ~= "string" then errors.argument(("%s: expected a thread's id, got %s"):format(label, type(id))) end
+end
+
+local function check_table(label, options)
+  if options ~= nil and type(options) ~= "table" then
+    errors.argument(("%s: expected a table of options, got %s"):format(label, type(options)))
+  end
+end
+
+--- Starts a thread. Protocol: `thread/start`.
+---@param options? codex.ThreadOptions
+---@return codex.Thread
+function Client:thread_start(options)
+  check_table("thread_start", options)
+  local params = options_of.thread("thread_start", "thread/start", with_thread_defaults(options))
+  return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }))
+end
+
+--- Loads a thread that has run a turn before. Protocol: `thread/resume`.
+---@param id string
+---@param options? codex.ThreadOptions
+---@return codex.Thread
+function Client:thread_resume(id, options)
+  check_thread_id("thread_resume", id)
+  check_table("thread_resume", options)
+  local params = options_of.thread("thread_resume", "thread/resume", options or {})
+  params.thread_id = id
+  return threads.new(self, self:_call("thread/resume", params, { label = "thread_resume" }))
+end
+
+--- One page of the threads on disk. Protocol: `thread/list`.
+---@param options? table
+---@return { data: table[], next_cursor?: string }
+function Client:thread_list(options)
+  check_table("thread_list", options)
+  return self:_call("thread/list", options or {}, { label = "thread_list" })
+end
+
+--- The models on offer: one page. Protocol: `model/list`.
+---@param options? { include_hidden?: boolean, cursor?: string, limit?: integer }
+---@return { data: table[], next_cursor?: string }
+function Client:models(options)
+  check_table("models", options)
+  return self:_call("model/list", options or {}, { label = "models" })
+end
+
+return M

@@ -1,0 +1,151 @@
+--- Error objects: what everything in this module raises.
+
+local core = require "codex.core"
+
+local M = {}
+
+---@class codex.Error
+---@field kind string one of the kinds of the README's table; `invalid_argument`, `transport_closed`, `turn_failed`, …
+---@field message string a sentence
+---@field code? integer the JSON-RPC code, or an errno for `spawn_failed`
+---@field data? any what the server attached to a JSON-RPC error
+---@field method? string the protocol method that failed
+---@field reason? string what the server says only in words, such as `no_active_turn`
+---@field http_status? integer of a failed turn, where there is one
+---@field result? codex.TurnResult what a run had collected when it ended in this error
+---@field stderr_tail? string the end of what a server that died wrote to stderr
+---@field exit_status? integer how it ended, if it ended by itself
+---@field exit_signal? integer the signal that ended it
+---@field traceback? string where it was raised
+local Error = {}
+Error.__index = Error
+Error.__name = "codex.Error"
+
+function Error:__tostring()
+  return self.code and self.method and self.method .. ": " .. self.message or self.message
+end
+
+-- Frames of these files are the module's own: positions in messages name the user's line instead.
+local own_folder = debug.getinfo(1, "S").source:match "^(.*)error%.lua$"
+
+local function callers_position()
+  for level = 2, 100 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then return "" end
+    local own = info.source:sub(1, #own_folder) == own_folder
+    if not own and info.currentline > 0 then return info.short_src .. ":" .. info.currentline .. ": " end
+  end
+  return ""
+end
+
+--- Makes an error object. `fields` are copied into it.
+---@param kind string
+---@param message string
+---@param fields? table
+---@return codex.Error
+function M.new(kind, message, fields)
+  local err = setmetatable({}, Error)
+  for name, value in pairs(fields or {}) do
+    err[name] = value
+  end
+  err.kind, err.message = kind, message
+  err.traceback = debug.traceback(message, 2)
+  return err
+end
+
+--- Raises an error object.
+---@param kind string
+---@param message string
+---@param fields? table
+function M.raise(kind, message, fields)
+  error(M.new(kind, message, fields), 0)
+end
+
+--- Raises an `invalid_argument` error that names the line of the user's call.
+---@param message string
+function M.argument(message)
+  error(M.new("invalid_argument", callers_position() .. message), 0)
+end
+
+--- Whether a value is an error object of this module (and of that kind).
+---@param value any
+---@param kind? string
+---@return boolean
+function M.is_error(value, kind)
+  return getmetatable(value) == Error and (kind == nil or value.kind == kind)
+end
+
+local rpc_kinds = {
+  [-32700] = "parse_error",
+  [-32600] = "invalid_request",
+  [-32601] = "method_not_found",
+  [-32602] = "invalid_params",
+  [-32603] = "internal_error",
+}
+
+-- What the server says only in words, by the words.
+local reasons = {
+  { "no active turn", "no_active_turn" },
+  { "expected active turn id", "turn_mismatch" },
+  { "no rollout found", "no_rollout" },
+  { "thread not found", "thread_not_found" },
+  { "thread not loaded", "thread_not_found" },
+  { "already has an active writer", "active_writer" },
+  { "requires experimentalApi capability", "needs_experimental" },
+  { "unknown variant", "unknown_method" },
+}
+
+local function reason_of(message, data)
+  if type(data) == "table" and data.input_error_code == "input_too_large" then return "input_too_large" end
+  for _, pair in ipairs(reasons) do
+    if message:find(pair[1], 1, true) then return pair[2] end
+  end
+end
+
+local function is_overloaded(data)
+  if type(data) == "string" then return data:lower():gsub("_", "") == "serveroverloaded" end
+  if type(data) ~= "table" then return false end
+  for _, value in pairs(data) do
+    if is_overloaded(value) then return true end
+  end
+  return false
+end
+
+local function rpc_kind(code, message, data)
+  if rpc_kinds[code] then return rpc_kinds[code] end
+  if code < -32099 or code > -32000 then return "rpc" end
+  local words = message:lower()
+  if words:find("retry limit", 1, true) or words:find("too many failed attempts", 1, true) then
+    return "retry_limit_exceeded"
+  end
+  return (code == -32001 or is_overloaded(data)) and "server_busy" or "rpc"
+end
+
+--- The error object for a failed request, from what the core says of it.
+---@param method string
+---@param kind string
+---@param code integer
+---@param message string
+---@param data any
+---@return codex.Error
+function M.from_request(method, kind, code, message, data)
+  if kind ~= "rpc" then return M.new(kind, message, { method = method }) end
+  local reason = reason_of(message, data)
+  -- the server lists all of its methods, which helps nobody who made a slip in one
+  if reason == "unknown_method" then message = message:gsub(", expected one of .*", "") end
+  return M.new(rpc_kind(code, message, data), message, {
+    code = code,
+    data = data ~= core.null and data or nil,
+    method = method,
+    reason = reason,
+  })
+end
+
+--- Whether trying again later may help: the server was busy, and did nothing.
+---@param err any
+---@return boolean
+function M.is_retryable_error(err)
+  return M.is_error(err, "server_busy")
+end
+
+return M

@@ -1,0 +1,45 @@
+--- codex: drives OpenAI's Codex agent from Lua.
+---
+---     local codex = require "codex"
+---     local client <close> = codex.new()
+---     local thread = client:thread_start{ sandbox = "workspace_write" }
+---     print(thread:run("Say hello in one sentence.").final_response)
+
+local client = require "codex.client"
+local core = require "codex.core"
+local errors = require "codex.error"
+local inputs = require "codex.input"
+local json = require "codex.json"
+local task = require "codex.task"
+
+local codex = {
+  --- This module's version.
+  version = client.version,
+  --- The server version that the protocol's tables were made from.
+  schema_version = core.schema_version,
+  --- JSON's null where it has to be said; the same value as `cjson.null`.
+  null = core.null,
+  --- Marks a table as a JSON array, and returns it: `codex.array{}` is `[]` in free-form JSON.
+  array = core.array,
+  json = json,
+
+  new = client.new,
+
+  text = inputs.text,
+  image = inputs.image,
+  local_image = inputs.local_image,
+  skill = inputs.skill,
+  mention = inputs.mention,
+
+  run = task.run,
+  spawn = task.spawn,
+  gather = task.gather,
+  sleep = task.sleep,
+  timeout = task.timeout,
+  step = task.step,
+
+  is_error = errors.is_error,
+  is_retryable_error = errors.is_retryable_error,
+}
+
+return codex

@@ -1,0 +1,87 @@
+--- The event loop: one a Lua state. It waits for all clients, timers and watched descriptors at once, and wakes who
+--- waits. Nothing here knows of coroutines; tasks are built on top (see task.lua).
+
+local core = require "codex.core"
+local timers = require "codex.timers"
+
+local M = {}
+
+M.timers = timers.new()
+
+--- Open connections: `connection:fd()`, `:deadline()`, `:dispatch()`. Weak, so that a forgotten client is collected.
+local connections = setmetatable({}, { __mode = "k" })
+
+--- Other descriptors: descriptor → function to call when it is readable.
+local watched = {}
+
+--- Called when a signal interrupts waiting; the host sets it.
+M.on_signal = nil
+
+---@param connection table
+function M.add(connection)
+  connections[connection] = true
+end
+
+---@param connection table
+function M.remove(connection)
+  connections[connection] = nil
+end
+
+---@param fd integer
+---@param fn function? nil stops watching
+function M.watch(fd, fn)
+  watched[fd] = fn
+end
+
+local function sooner(a, b)
+  if a and b then return math.min(a, b) end
+  return a or b
+end
+
+-- How long poll may wait: until a timer or a connection wants to be called, at most `limit`.
+local function waiting_time(now, limit)
+  local at = M.timers:next()
+  local wait = sooner(limit, at and math.max(0, at - now))
+  for connection in pairs(connections) do
+    wait = sooner(wait, connection:deadline())
+  end
+  return wait
+end
+
+local function list_descriptors()
+  local fds, owners = {}, {}
+  for connection in pairs(connections) do
+    fds[#fds + 1] = connection:fd()
+    owners[#fds] = connection
+  end
+  for fd, fn in pairs(watched) do
+    fds[#fds + 1] = fd
+    owners[#fds] = fn
+  end
+  return fds, owners
+end
+
+local function dispatch_ready(owners, ready)
+  for index, owner in pairs(owners) do
+    if type(owner) == "function" then
+      if ready[index] then owner() end
+    elseif ready[index] or owner:deadline() == 0 then
+      owner:dispatch()
+    end
+  end
+end
+
+--- Waits for something to happen, at most so many seconds (nil: until then), and handles it.
+---@param limit number?
+function M.turn(limit)
+  local fds, owners = list_descriptors()
+  local ready = {}
+  if not core.poll(fds, waiting_time(core.now(), limit), ready) then
+    if M.on_signal then M.on_signal() end
+    return
+  end
+  dispatch_ready(owners, ready)
+  M.timers:run(core.now())
+end
+
+return M

@@ -1,0 +1,96 @@
+--- What a turn came to.
+
+local core = require "codex.core"
+local errors = require "codex.error"
+
+local M = {}
+
+---@class codex.TurnResult
+---@field id string
+---@field status "completed"|"interrupted"|"failed"|"inProgress"
+---@field error? { message: string, codex_error_info?: any, additional_details?: string }
+---@field started_at? integer unix seconds
+---@field completed_at? integer unix seconds
+---@field duration_ms? integer
+---@field final_response? string
+---@field items table[] every item of the turn that completed, in order
+---@field usage? table `total` (the whole thread's), `last`, `model_context_window`: as the server says
+---@field turn_usage? table this turn alone: the members of `total`
+---@field parsed? any with `output_schema`: the final response as JSON
+---@field parse_error? codex.Error with `output_schema`: why it isn't JSON
+
+-- The thread's total grew by one model call when the first update came; what it was before is not the turn's.
+local function turn_usage(first, last)
+  if not last or type(last.total) ~= "table" then return nil end
+  local usage = {}
+  for name, total in pairs(last.total) do
+    local before = (first.total[name] or 0) - (first.last and first.last[name] or 0)
+    usage[name] = total - before
+  end
+  return usage
+end
+
+local function parse(result)
+  if not result.final_response then
+    result.parse_error = errors.new("protocol", "there is no final response to parse")
+    return
+  end
+  local ok, value, position = core.json_decode(result.final_response)
+  if ok then
+    result.parsed = value
+  else
+    result.parse_error =
+      errors.new("protocol", ("the final response is not JSON: %s at byte %d"):format(value, position))
+  end
+end
+
+--- The result of a turn as far as it has come.
+---@param turn userdata the core's handle
+---@param wants_json boolean whether an output schema was given
+---@return codex.TurnResult
+function M.collect(turn, wants_json)
+  local collected = turn:collected()
+  local completion = collected.completion or {}
+  local result = {
+    id = turn:id(),
+    status = completion.status or "inProgress",
+    error = completion.error,
+    started_at = completion.started_at,
+    completed_at = completion.completed_at,
+    duration_ms = completion.duration_ms,
+    final_response = collected.final_response,
+    items = collected.items,
+    usage = collected.last_usage,
+    turn_usage = turn_usage(collected.first_usage, collected.last_usage),
+  }
+  if wants_json and result.status == "completed" then parse(result) end
+  return result
+end
+
+-- contextWindowExceeded → context_window_exceeded: a word of ours for a value that is the wire's.
+local function to_snake(name)
+  return (name:gsub("(%l)(%u)", "%1_%2"):lower())
+end
+
+local function error_reason(info)
+  if type(info) == "string" then return to_snake(info) end
+  if type(info) ~= "table" then return nil end
+  local name, details = next(info)
+  if type(name) ~= "string" then return nil end
+  return to_snake(name), type(details) == "table" and (details.http_status_code or details.httpStatusCode) or nil
+end
+
+--- The error object for a turn that ended `failed`.
+---@param result codex.TurnResult
+---@return codex.Error
+function M.failure(result)
+  local failure = result.error or {}
+  local reason, http_status = error_reason(failure.codex_error_info)
+  return errors.new("turn_failed", failure.message or "the turn failed, and the server gave no reason", {
+    result = result,
+    reason = reason,
+    http_status = http_status,
+  })
+end
+
+return M

@@ -1,0 +1,445 @@
+--- Tasks: coroutines that wait without blocking each other.
+---
+--- Everything that waits parks on a source, a plain list of waiters. A waiter whose coroutine is a task's own yields;
+--- any other caller (the main chunk, a coroutine that the user wrapped) drives the loop until it is woken, and other
+--- tasks go on meanwhile. Parking reports how it ended instead of raising, so that callers can clean up without a
+--- pcall, which PUC Lua 5.1 couldn't yield across.
+
+local core = require "codex.core"
+local errors = require "codex.error"
+local loop = require "codex.loop"
+local options_of = require "codex.options"
+
+local M = {}
+
+---@class codex.Task
+---@field status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+local Task = {}
+Task.__name = "codex.Task"
+
+local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+local PARKED = {} -- what a task's own yield passes, to be told from a yield of the user's
+
+local by_coroutine = setmetatable({}, { __mode = "k" })
+local unfinished = {} -- keeps tasks alive that nobody else holds
+local ready = { first = 1, last = 0 } -- tasks to resume, in order
+local outside_waits = 0 -- waiters that only a server can wake
+local current -- the task being resumed; nil in the main chunk
+
+local function push_ready(task)
+  ready.last = ready.last + 1
+  ready[ready.last] = task
+end
+
+local function pop_ready()
+  local task = ready[ready.first]
+  ready[ready.first] = nil
+  ready.first = ready.first + 1
+  return task
+end
+
+--- The task whose own coroutine is running, or nil.
+---@return codex.Task?
+function M.running()
+  local coroutine_running = coroutine.running()
+  return coroutine_running and by_coroutine[coroutine_running]
+end
+
+-- ---- waiting ----
+
+---@class codex.Waiter
+---@field reason string? set once, when it is woken
+
+local function remove_waiter(source, waiter)
+  for i = #source, 1, -1 do
+    if source[i] == waiter then
+      table.remove(source, i)
+      return
+    end
+  end
+end
+
+local function wake_waiter(waiter, reason)
+  if waiter.reason then return end
+  waiter.reason = reason
+  if waiter.task then
+    waiter.task._status = "ready"
+    push_ready(waiter.task)
+  end
+end
+
+--- Wakes all who wait on a source, in the order they came.
+---@param source codex.Waiter[]
+function M.wake(source)
+  for i = 1, #source do
+    wake_waiter(source[i], "woken")
+    source[i] = nil
+  end
+end
+
+local function take_cancellation(task)
+  if not task or not task._cancelling or task._cancel_delivered then return false end
+  task._cancel_delivered = true
+  return true
+end
+
+local function wait_in_task(task, waiter)
+  task._waiter, task._status = waiter, "waiting"
+  coroutine.yield(PARKED)
+  task._waiter, task._status = nil, "running"
+end
+
+local drive -- below: it runs tasks
+
+--- Waits until the source is woken or the moment `deadline` has come.
+---@param source codex.Waiter[]
+---@param deadline? number on the core's clock
+---@param outside? boolean a server will wake it, so that waiting is no deadlock
+---@return "woken"|"timeout"|"cancelled"
+function M.park(source, deadline, outside)
+  local own = M.running()
+  local owner = own or current
+  if take_cancellation(owner) then return "cancelled" end
+  local waiter = { task = own }
+  source[#source + 1] = waiter
+  local timer = deadline and loop.timers:add(deadline, function()
+    wake_waiter(waiter, "timeout")
+  end)
+  outside_waits = outside_waits + (outside and 1 or 0)
+  local failure
+  if own then
+    wait_in_task(own, waiter)
+  else
+    failure = drive(waiter, owner)
+  end
+  outside_waits = outside_waits - (outside and 1 or 0)
+  if timer then loop.timers:remove(timer) end
+  if waiter.reason ~= "woken" then remove_waiter(source, waiter) end
+  if failure then error(failure, 0) end
+  if waiter.reason == "cancelled" then take_cancellation(owner) end
+  return waiter.reason
+end
+
+--- Raises the error of a cancelled task.
+---@param fields? table
+function M.raise_cancelled(fields)
+  errors.raise("cancelled", "the task was cancelled", fields)
+end
+
+-- ---- running ----
+
+local function finish(task, status)
+  task._status = status
+  unfinished[task] = nil
+  local group = task._group
+  if group then
+    group.open = group.open - 1
+    if status == "failed" and not task._joined then group.failed = group.failed or task end
+    M.wake(group)
+  end
+  M.wake(task._done)
+  if task._on_end then M.wake(task._on_end) end
+end
+
+local function resume(task, ...)
+  local outer = current
+  current = task
+  task._status = "running"
+  local results = pack(coroutine.resume(task._coroutine, ...))
+  current = outer
+  if coroutine.status(task._coroutine) ~= "dead" then
+    -- a yield that isn't ours, from the task's own body, lets the others have a turn
+    if results[2] ~= PARKED then
+      task._status = "ready"
+      push_ready(task)
+    end
+  elseif results[1] then
+    task._results = pack(unpack(results, 2, results.n))
+    finish(task, "done")
+  else
+    task._error = results[2]
+    task._traceback = debug.traceback(task._coroutine)
+    finish(task, errors.is_error(task._error, "cancelled") and task._cancelling and "cancelled" or "failed")
+  end
+end
+
+local function start_or_resume(task)
+  if task._arguments then
+    local arguments = task._arguments
+    task._arguments = nil
+    return resume(task, unpack(arguments, 1, arguments.n))
+  end
+  resume(task)
+end
+
+-- Only those that are ready now: tasks that keep each other ready must not keep the loop from its turn.
+local function run_ready()
+  local last = ready.last
+  while ready.first <= last do
+    local task = pop_ready()
+    if task._status == "ready" then start_or_resume(task) end
+  end
+end
+
+local function anything_left()
+  return ready.first <= ready.last or outside_waits > 0 or loop.timers:next() ~= nil
+end
+
+local function describe_waiting()
+  local lines = {}
+  for task in pairs(unfinished) do
+    lines[#lines + 1] = "  " .. tostring(task) .. " waits" .. debug.traceback(task._coroutine):gsub("^[^\n]*", "")
+  end
+  table.sort(lines)
+  return lines[1] and ":\n" .. table.concat(lines, "\n") or ""
+end
+
+drive = function(waiter, owner)
+  while not waiter.reason do
+    run_ready()
+    if waiter.reason then break end
+    if owner and owner._cancelling and not owner._cancel_delivered then
+      waiter.reason = "cancelled"
+    elseif not anything_left() then
+      waiter.reason = "deadlock"
+      return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
+    else
+      loop.turn(ready.first <= ready.last and 0 or nil)
+    end
+  end
+end
+
+--- Runs what is ready in all tasks, timers and clients, waiting at most so many seconds for something to do.
+---@param seconds? number default 0
+---@return boolean more whether anything is left to wait for
+function M.step(seconds)
+  run_ready()
+  loop.turn(ready.first <= ready.last and 0 or seconds or 0)
+  run_ready()
+  return anything_left()
+end
+
+-- ---- what users call ----
+
+local function new_task(group, fn, ...)
+  local task = setmetatable({
+    _arguments = pack(...),
+    _coroutine = coroutine.create(fn),
+    _done = {},
+    _group = group,
+    _status = "ready",
+  }, Task)
+  by_coroutine[task._coroutine] = task
+  unfinished[task] = true
+  if group then group.open = group.open + 1 end
+  push_ready(task)
+  return task
+end
+
+local function check_function(name, fn)
+  if type(fn) == "function" then return end
+  local meta = getmetatable(fn)
+  if not (type(meta) == "table" and meta.__call) then
+    errors.argument(name .. ": expected a function, got " .. type(fn))
+  end
+end
+
+--- Starts a task that runs `fn(...)`. It runs when the caller next waits, or the loop is driven.
+---@param fn function
+---@param ... any
+---@return codex.Task
+function M.spawn(fn, ...)
+  check_function("spawn", fn)
+  return new_task(current and current._group, fn, ...)
+end
+
+--- Starts a task of the module's own, which no `codex.run` waits for.
+---@param fn function
+---@param ... any
+function M.background(fn, ...)
+  return new_task(nil, fn, ...)
+end
+
+function Task:__index(name)
+  if name == "status" then return rawget(self, "_status") end
+  return Task[name]
+end
+
+function Task:__tostring()
+  return "codex task (" .. self._status .. ")"
+end
+
+local function is_over(task)
+  return task._status == "done" or task._status == "failed" or task._status == "cancelled"
+end
+
+-- Waits for the end, whatever it is: "woken", or how the waiting itself ended.
+local function await(task, deadline)
+  while not is_over(task) do
+    local reason = M.park(task._done, deadline)
+    if reason ~= "woken" then return reason end
+  end
+  return "woken"
+end
+
+local function outcome(task)
+  task._joined = true
+  if task._group and task._group.failed == task then task._group.failed = nil end
+  if task._status == "done" then return unpack(task._results, 1, task._results.n) end
+  error(task._error, 0)
+end
+
+--- Waits for the task to end. Returns what its function returned, or raises what it raised.
+---@return any ...
+function Task:join()
+  if M.running() == self then errors.argument "join: a task can't wait for itself" end
+  self._joined = true
+  if await(self) == "cancelled" then M.raise_cancelled() end
+  return outcome(self)
+end
+
+--- Asks the task to end: where it waits, or waits next, it gets an error of kind `cancelled`, once. A task that
+--- hasn't begun never does. Returns at once; nothing happens if it has ended.
+function Task:cancel()
+  if is_over(self) or self._cancelling then return end
+  self._cancelling = true
+  if self._arguments then
+    self._error = errors.new("cancelled", "the task was cancelled")
+    self._arguments = nil
+    finish(self, "cancelled")
+  elseif self._waiter then
+    wake_waiter(self._waiter, "cancelled")
+  end
+end
+
+-- Cancels tasks and waits until they have ended. The waiting can't be cancelled again.
+local function cancel_all(tasks)
+  for _, task in ipairs(tasks) do
+    task._joined = true
+    task:cancel()
+  end
+  for _, task in ipairs(tasks) do
+    await(task)
+  end
+end
+
+local function tasks_of(group)
+  local tasks = {}
+  for task in pairs(unfinished) do
+    if task._group == group then tasks[#tasks + 1] = task end
+  end
+  return tasks
+end
+
+--- Runs `main(...)` as a task and returns its results once it and all that it spawned are done. An error of main cancels
+--- what it spawned, and is raised; so is that of a spawned task which nobody joined.
+---@param main function
+---@param ... any
+---@return any ...
+function M.run(main, ...)
+  check_function("run", main)
+  local group = { open = 0 }
+  local task = new_task(group, main, ...)
+  task._joined = true
+  local reason = await(task)
+  while reason == "woken" and task._status == "done" and group.open > 0 do
+    reason = M.park(group)
+  end
+  if group.open > 0 then cancel_all(tasks_of(group)) end
+  if reason == "cancelled" then M.raise_cancelled() end
+  if task._status == "done" and group.failed then return outcome(group.failed) end
+  return outcome(task)
+end
+
+--- Waits so many seconds.
+---@param seconds number
+function M.sleep(seconds)
+  if type(seconds) ~= "number" or seconds ~= seconds then
+    errors.argument("sleep: expected seconds, got " .. type(seconds))
+  end
+  if M.park({}, core.now() + math.max(0, seconds)) == "cancelled" then M.raise_cancelled() end
+end
+
+--- Runs `fn(...)` and returns its results; if it takes longer than so many seconds, it is cancelled, and an error of
+--- kind `timeout` is raised once it has ended.
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function M.timeout(seconds, fn, ...)
+  if type(seconds) ~= "number" then errors.argument("timeout: expected seconds, got " .. type(seconds)) end
+  check_function("timeout", fn)
+  local task = M.spawn(fn, ...)
+  task._joined = true
+  local reason = await(task, core.now() + seconds)
+  if reason == "woken" then return outcome(task) end
+  cancel_all { task }
+  local result = errors.is_error(task._error) and task._error.result or nil
+  if reason == "cancelled" then M.raise_cancelled { result = result } end
+  if task._status == "done" then return outcome(task) end
+  errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
+end
+
+local function check_gather(functions, options)
+  if type(functions) ~= "table" then
+    errors.argument("gather: expected a list of functions, got " .. type(functions))
+  end
+  for _, fn in ipairs(functions) do
+    check_function("gather", fn)
+  end
+  options_of.check_names("gather", options, { limit = true })
+  local limit = options.limit
+  if limit ~= nil and (type(limit) ~= "number" or limit < 1) then errors.argument "gather: limit must be at least 1" end
+end
+
+--- Runs the functions at once (at most `limit` of them) and returns a list of their first results, in order. The first
+--- failure cancels the rest and is raised.
+---@param functions function[]
+---@param options? { limit?: integer }
+---@return any[]
+function M.gather(functions, options)
+  check_gather(functions, options or {})
+  local limit = options and options.limit or math.huge
+  local count, running, ended, results = #functions, {}, {}, {}
+  local started, finished = 0, 0
+  local failed, reason
+  local function one(index)
+    results[index] = functions[index]()
+  end
+  while finished < count and not failed and reason ~= "cancelled" do
+    while started < count and started - finished < limit do
+      started = started + 1
+      local task = M.spawn(one, started)
+      task._joined, task._on_end = true, ended
+      running[task] = true
+    end
+    reason = M.park(ended)
+    for task in pairs(running) do
+      if is_over(task) then
+        running[task], finished = nil, finished + 1
+        if task._status ~= "done" then failed = failed or task end
+      end
+    end
+  end
+  local rest = {}
+  for task in pairs(running) do
+    rest[#rest + 1] = task
+  end
+  cancel_all(rest)
+  if failed then outcome(failed) end
+  if reason == "cancelled" then M.raise_cancelled() end
+  return results
+end
+
+--- Where the task's function failed, or nil.
+---@return string?
+function Task:traceback()
+  return errors.is_error(self._error) and self._error.traceback or self._traceback
+end
+
+return M

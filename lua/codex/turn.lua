@@ -1,0 +1,227 @@
+--- A turn: one run of the agent.
+
+local core = require "codex.core"
+local errors = require "codex.error"
+local inputs = require "codex.input"
+local options_of = require "codex.options"
+local results = require "codex.result"
+local task = require "codex.task"
+
+local M = {}
+
+-- How long a run that is given up waits for the server to end the turn.
+local ABANDON_SECONDS = 2
+
+---@class codex.Event
+---@field method string
+---@field params table
+---@field raw string the line as it came
+
+---@class codex.Turn
+---@field id string
+---@field thread_id string
+---@field status "inProgress"|"completed"|"interrupted"|"failed"
+local Turn = {}
+
+function Turn:__index(name)
+  if name == "status" then
+    return self._core:state() == "completed" and self:_result().status or "inProgress"
+  end
+  return Turn[name]
+end
+
+function Turn:__tostring()
+  return "codex turn " .. self.id
+end
+
+--- Wraps the core's handle of a turn that `client` has started.
+---@param client codex.Client
+---@param handle userdata
+---@param options { thread_id: string, deadline?: number, wants_json?: boolean }
+---@return codex.Turn
+function M.new(client, handle, options)
+  local turn = setmetatable({
+    id = handle:id(),
+    thread_id = options.thread_id,
+    _client = client,
+    _core = handle,
+    _deadline = options.deadline,
+    _wants_json = options.wants_json,
+    _source = {},
+  }, Turn)
+  client:_follow(turn)
+  return turn
+end
+
+function Turn:_ended()
+  return self._core:state() ~= "running"
+end
+
+-- Waits for "events", "started" or "end".
+function Turn:_wait(what, deadline)
+  self._core:watch(what)
+  return task.park(self._source, deadline, true)
+end
+
+-- The result; the same table each time once the turn has ended.
+function Turn:_result()
+  if self._collected then return self._collected end
+  local result = results.collect(self._core, self._wants_json)
+  if self:_ended() then self._collected = result end
+  return result
+end
+
+-- Raises why the turn, or its collection, broke.
+function Turn:_raise_broken()
+  local kind, _, message = self._core:error()
+  self._client:_raise(kind, message, { result = self:_result() })
+end
+
+-- Tells the server to stop a turn that nobody waits for any more, and waits a little for its end.
+function Turn:_abandon()
+  local deadline = core.now() + ABANDON_SECONDS
+  local interrupting = task.background(function()
+    self:interrupt()
+  end)
+  while not self:_ended() and core.now() < deadline do
+    if self:_wait("end", deadline) == "timeout" then break end
+  end
+  if not self:_ended() then interrupting:cancel() end
+end
+
+-- Ends a wait that didn't end by itself.
+function Turn:_give_up(reason)
+  self:_abandon()
+  local fields = { result = self:_result() }
+  if reason == "cancelled" then task.raise_cancelled(fields) end
+  errors.raise("timeout", "the turn took too long", fields)
+end
+
+local function check_run(options)
+  options_of.check_names("turn:run", options, { raise = true })
+  options_of.check_type("turn:run", options, "raise", "boolean")
+end
+
+--- Waits for the turn to end and returns its result. May be called before, during or after streaming, and often.
+--- Raises `turn_failed` for a turn that ended so, unless `raise` is false; `transport_closed` when the server went.
+---@param options? { raise?: boolean }
+---@return codex.TurnResult
+function Turn:run(options)
+  check_run(options or {})
+  if not self._streamed then self._core:forget_events() end
+  while not self:_ended() do
+    local reason = self:_wait("end", self._deadline)
+    if reason ~= "woken" and not self:_ended() then self:_give_up(reason) end
+    if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
+  end
+  if self._core:error() then self:_raise_broken() end
+  local result = self:_result()
+  if result.status == "failed" and not (options and options.raise == false) then error(results.failure(result), 0) end
+  return result
+end
+
+local Stream = {}
+Stream.__index = Stream
+
+function Stream:__close()
+  self._handle:close()
+end
+
+function Turn:_open_stream(methods, text)
+  self._streamed = true
+  local stream = { _handle = self._core:stream(methods, text) }
+  return setmetatable(stream, Stream), stream._handle
+end
+
+-- Waits for more events; or raises, or answers true at the end of the stream.
+function Turn:_wait_for_events(nothing)
+  if nothing == "end" then return true end
+  if nothing == "broken" then self:_raise_broken() end
+  if nothing == "overflow" then
+    local message = "the stream fell too far behind: its unread events passed the limit"
+    errors.raise("overflow", message, { result = self:_result() })
+  end
+  local reason = self:_wait("events", self._deadline)
+  if reason ~= "woken" then self:_give_up(reason) end
+  return false
+end
+
+local function check_methods(methods)
+  if methods == nil then return end
+  if type(methods) ~= "table" then errors.argument("turn:stream: expected a list of methods, got " .. type(methods)) end
+  for index, method in ipairs(methods) do
+    if type(method) ~= "string" then
+      errors.argument(("turn:stream[%d]: expected a method name, got %s"):format(index, type(method)))
+    end
+  end
+end
+
+--- Iterates over the turn's events until its `turn/completed`, which comes last. The first stream of a turn sees all
+--- events from its start, a further one those that come after it was made.
+---@param methods? string[] the only ones to deliver
+---@return fun(): codex.Event?
+function Turn:stream(methods)
+  check_methods(methods)
+  local stream, handle = self:_open_stream(methods, false)
+  local ended = false
+  return function()
+    while not ended do
+      local event, nothing = handle:next()
+      if event then return event end
+      ended = self:_wait_for_events(nothing)
+    end
+    stream:__close()
+  end, nil, nil, stream
+end
+
+--- Iterates over the agent's text as it comes: `for delta, item_id in turn:text() do`. What a message holds beyond its
+--- deltas comes when it completes. Raises `turn_failed` at the end of a turn that failed.
+---@return fun(): string?, string?
+function Turn:text()
+  local stream, handle = self:_open_stream(nil, true)
+  local ended = false
+  return function()
+    while not ended do
+      local text, item_id = handle:next_text()
+      if text then return text, item_id end
+      ended = self:_wait_for_events(item_id)
+    end
+    stream:__close()
+    local result = self:_result()
+    if result.status == "failed" then error(results.failure(result), 0) end
+  end, nil, nil, stream
+end
+
+-- The server refuses to touch a turn that it hasn't announced yet.
+function Turn:_wait_until_started()
+  while not self._core:started() and not self:_ended() do
+    if self:_wait "started" == "cancelled" then task.raise_cancelled() end
+  end
+end
+
+--- Adds to what the running turn was asked.
+---@param input codex.Input
+---@return { turn_id: string }
+function Turn:steer(input)
+  local items = inputs.to_list("turn_steer", input)
+  self:_wait_until_started()
+  return self._client:_call("turn/steer", {
+    thread_id = self.thread_id,
+    expected_turn_id = self.id,
+    input = items,
+  }, { label = "turn_steer" })
+end
+
+--- Stops the turn. Works from the first moment on, and is no error on a turn that has ended.
+function Turn:interrupt()
+  self:_wait_until_started()
+  if self:_ended() then return end
+  local request = self._client:_send("turn/interrupt", { thread_id = self.thread_id, turn_id = self.id }, {
+    label = "turn_interrupt",
+  })
+  local err = self._client:_wait_for(request)
+  -- it ended while the request was under way
+  if err and err.reason ~= "no_active_turn" then error(err, 0) end
+end
+
+return M

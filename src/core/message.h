@@ -1,0 +1,49 @@
+/* One line of the protocol, taken apart in a single pass.
+ *
+ * JSON-RPC without its "jsonrpc" member: a line with a method and an id is a request, with a method alone a
+ * notification, with an id alone an answer. Members may come in any order. */
+#ifndef CODEX_CORE_MESSAGE_H
+#define CODEX_CORE_MESSAGE_H
+
+#include "buffer.h"
+#include "codex.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+typedef enum cx_message_kind {
+  CX_MESSAGE_INVALID,
+  CX_MESSAGE_RESULT,
+  CX_MESSAGE_ERROR,
+  CX_MESSAGE_NOTIFICATION,
+  CX_MESSAGE_REQUEST,
+} cx_message_kind;
+
+/* All slices point into the line, or into the scratch buffer where a string had escapes. Values are JSON
+ * text, except method and the three ids, which are decoded, and delta, which is the string's contents still
+ * escaped. */
+typedef struct cx_message {
+  cx_message_kind kind;
+  codex_slice line, id, method, params, result, error;
+  /* members of params that tell whose message this is, and what collection needs; bytes NULL when absent */
+  codex_slice thread_id, turn_id, item_id, delta, item, turn, usage;
+} cx_message;
+
+/* Reads a line. CX_OK, also for CX_MESSAGE_INVALID; CX_ENOMEM. scratch is cleared first. */
+int cx_message_scan(cx_message *message, codex_slice line, cx_buffer *scratch);
+
+/* The value of a member of a JSON object, as text; bytes NULL if it isn't there or text isn't an object. */
+codex_slice cx_json_member(codex_slice object, const char *name);
+
+/* Whether a slice of JSON text is a string, and then its contents, still escaped. */
+bool cx_json_string_contents(codex_slice value, codex_slice *contents);
+
+/* Whether a slice of JSON text is the string name (which needs no escapes). */
+bool cx_json_is_string(codex_slice value, const char *name);
+
+static inline bool cx_slice_is(codex_slice slice, const char *name, size_t length) {
+  return slice.length == length && memcmp(slice.bytes, name, length) == 0;
+}
+#define CX_SLICE_IS(slice, literal) cx_slice_is((slice), (literal), sizeof(literal) - 1)
+
+#endif

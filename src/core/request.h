@@ -1,0 +1,57 @@
+/* A request on its way: waiting in the queue, on the wire, or done. */
+#ifndef CODEX_CORE_REQUEST_H
+#define CODEX_CORE_REQUEST_H
+
+#include "buffer.h"
+#include "codex.h"
+#include "list.h"
+#include "ready.h"
+
+typedef enum cx_request_state { CX_REQUEST_QUEUED, CX_REQUEST_SENT, CX_REQUEST_DONE } cx_request_state;
+
+struct codex_request {
+  cx_request_state state;
+  bool released; /* nobody waits for it */
+  bool starts_turn;
+  bool keep_events;
+  bool initializes;
+  bool exempt; /* takes long by nature: not counted against max_in_flight */
+  bool joined;
+  struct cx_session *session; /* NULL once done */
+  uint64_t id;                /* on the wire, and its serial */
+  uint64_t written;           /* its place among the requests written */
+  double deadline;            /* a time, or negative */
+  cx_list in_session;         /* the queue, or what is on the wire, in order */
+  cx_ready ready;
+  char *method;
+  char *line; /* as it will be written, until it is */
+  size_t line_length;
+  char *answer; /* the answer's line */
+  codex_slice result, error_object;
+  codex_error error;
+  codex_turn *turn;
+};
+
+/* Whether a method's answer may take as long as what it runs. */
+bool cx_method_takes_long(const char *method);
+
+/* Makes a request in state QUEUED with its line built: CX_OK, CX_ENOMEM, CX_EINVAL for params that aren't
+ * JSON, CX_ELIMIT for a line longer than the queue may ever hold. params may be NULL. */
+int cx_request_new(codex_request **request, uint64_t id, const char *method, const char *params,
+                   size_t length);
+
+/* Takes the answer in: a copy of the line, and where result or error are. CX_OK or CX_ENOMEM. */
+int cx_request_answer(codex_request *request, codex_slice line, codex_slice result, codex_slice error);
+
+/* Ends a request that has no answer. */
+void cx_request_fail(codex_request *request, const codex_error *error);
+
+/* Frees it, wherever it is; the session has let go of it. */
+void cx_request_free(codex_request *request);
+
+/* Appends `{"method":…,"id":…,"params":…}` and a newline. id 0: a notification. Newlines between tokens of
+ * params become spaces, so that it is one line. CX_EINVAL when params isn't valid JSON in UTF-8. On failure
+ * nothing is appended. */
+int cx_write_call(cx_buffer *out, uint64_t id, const char *method, const char *params, size_t length);
+
+#endif

@@ -1,0 +1,477 @@
+#include "session.h"
+
+#include "answers.h"
+#include "error.h"
+#include "json.h"
+#include "request.h"
+#include "stream.h"
+#include "turn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void fail_no_memory(cx_session *session) {
+  codex_error error;
+  cx_error_set(&error, CODEX_ERROR_NO_MEMORY, 0, "out of memory");
+  cx_session_fail(session, &error);
+}
+
+cx_session *cx_session_new(const codex_options *options) {
+  cx_session *session = calloc(1, sizeof *session);
+  if (!session) return NULL;
+  session->max_in_flight = options->max_in_flight;
+  session->max_unread = options->max_unread;
+  session->next_deadline = -1;
+  cx_frame_init(&session->frame, options->max_line);
+  cx_buffer_init(&session->output, CX_MAX_OUTPUT);
+  cx_buffer_init(&session->scratch, SIZE_MAX);
+  cx_map_init(&session->sent, 0);
+  /* addresses vary between runs, which is enough against prepared ids */
+  cx_map_init(&session->turns, (uint32_t)((uintptr_t)session >> 4));
+  cx_list_init(&session->queue);
+  cx_list_init(&session->on_wire);
+  cx_list_init(&session->all_turns);
+  cx_list_init(&session->unclaimed);
+  cx_list_init(&session->ready);
+  cx_ready_init(&session->closed, CODEX_READY_CLOSED, 0);
+  return session;
+}
+
+static codex_turn *first_turn(cx_session *session) {
+  return cx_list_entry(session->all_turns.next, codex_turn, in_session);
+}
+
+void cx_session_free(cx_session *session) {
+  codex_error error;
+  cx_error_set(&error, CODEX_ERROR_CLOSED, 0, "the client was closed");
+  cx_session_fail(session, &error);
+  while (!cx_list_empty(&session->ready))
+    cx_list_remove(session->ready.next);
+  while (!cx_list_empty(&session->all_turns)) {
+    codex_turn *turn = first_turn(session);
+    cx_list_remove(&turn->in_session);
+    cx_list_remove(&turn->in_unclaimed);
+    turn->session = NULL;
+    if (turn->references == 0) cx_turn_free(turn);
+  }
+  cx_map_free(&session->sent);
+  cx_map_free(&session->turns);
+  cx_frame_free(&session->frame);
+  cx_buffer_free(&session->output);
+  cx_buffer_free(&session->scratch);
+  free(session);
+}
+
+/* ---- turns ---- */
+
+void cx_session_turn_happened(cx_session *session, codex_turn *turn, unsigned what) {
+  if (!(turn->watched & what)) return;
+  turn->watched = 0;
+  cx_ready_post(&session->ready, &turn->ready);
+}
+
+static void leave_unclaimed(cx_session *session, codex_turn *turn) {
+  if (cx_list_empty(&turn->in_unclaimed)) return;
+  cx_list_remove(&turn->in_unclaimed);
+  session->unclaimed_count--;
+}
+
+static void forget_turn(cx_session *session, codex_turn *turn) {
+  leave_unclaimed(session, turn);
+  cx_map_remove(&session->turns, turn->id.bytes, turn->id.length);
+  cx_turn_free(turn);
+}
+
+void cx_session_turn_abandoned(cx_session *session, codex_turn *turn) {
+  /* while it runs it stays known, so that its events aren't taken for those of a turn yet to be claimed */
+  if (turn->state != CODEX_TURN_RUNNING)
+    forget_turn(session, turn);
+  else
+    cx_turn_drop_events(turn);
+}
+
+static codex_turn *add_turn(cx_session *session, codex_slice id, codex_slice thread_id, bool keep_events) {
+  codex_turn *turn =
+      cx_turn_new(session, ++session->last_turn, id, thread_id, session->max_unread, keep_events);
+  if (!turn) return NULL;
+  if (cx_map_add(&session->turns, turn->id.bytes, turn->id.length, turn) != CX_OK) {
+    cx_turn_free(turn);
+    return NULL;
+  }
+  cx_list_append(&session->all_turns, &turn->in_session);
+  turn->born = session->written;
+  return turn;
+}
+
+/* Requests are written in order and turns are kept in the order they were heard of: those that were known
+ * before the oldest open start was written can't be its turn. */
+static uint64_t oldest_start(const cx_session *session) {
+  for (cx_list *node = session->on_wire.next; node != &session->on_wire; node = node->next) {
+    const codex_request *request = cx_list_entry(node, codex_request, in_session);
+    if (request->starts_turn) return request->written;
+  }
+  return UINT64_MAX;
+}
+
+static void limit_unclaimed(cx_session *session) {
+  size_t bytes = 0;
+  for (cx_list *node = session->unclaimed.next; node != &session->unclaimed; node = node->next)
+    bytes += cx_turn_unread(cx_list_entry(node, codex_turn, in_unclaimed));
+  uint64_t start = oldest_start(session);
+  while (session->unclaimed_count > CX_MAX_UNCLAIMED_TURNS || bytes > CX_MAX_UNCLAIMED_BYTES) {
+    codex_turn *oldest = cx_list_entry(session->unclaimed.next, codex_turn, in_unclaimed);
+    if (cx_list_empty(&session->unclaimed) || oldest->born >= start) return;
+    bytes -= cx_turn_unread(oldest);
+    session->statistics.dropped_events++;
+    forget_turn(session, oldest);
+  }
+}
+
+static codex_turn *add_unclaimed(cx_session *session, const cx_message *message) {
+  codex_turn *turn = add_turn(session, message->turn_id, message->thread_id, true);
+  if (!turn) return NULL;
+  cx_list_append(&session->unclaimed, &turn->in_unclaimed);
+  session->unclaimed_count++;
+  return turn;
+}
+
+static codex_turn *claim(cx_session *session, codex_slice id, codex_slice thread_id, bool keep_events) {
+  codex_turn *turn = cx_map_get(&session->turns, id.bytes, id.length);
+  if (!turn) turn = add_turn(session, id, thread_id, keep_events);
+  if (!turn) return NULL;
+  leave_unclaimed(session, turn);
+  if (!turn->claimed && !keep_events) cx_turn_drop_events(turn);
+  turn->claimed = true;
+  turn->references++;
+  if (session->error.kind != CODEX_ERROR_NONE) cx_turn_break(turn, &session->error);
+  return turn;
+}
+
+codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t length, bool keep_events) {
+  return claim(session, (codex_slice){turn_id, length}, (codex_slice){"", 0}, keep_events);
+}
+
+/* ---- lines from the server ---- */
+
+static int handle_notification(cx_session *session, const cx_message *message) {
+  session->statistics.notifications++;
+  if (!message->turn_id.bytes) return CX_OK;
+  codex_turn *turn = cx_map_get(&session->turns, message->turn_id.bytes, message->turn_id.length);
+  if (!turn) {
+    /* on resume, the last old turn's usage comes again: no turn is running */
+    if (CX_SLICE_IS(message->method, "thread/tokenUsage/updated")) return CX_OK;
+    turn = add_unclaimed(session, message);
+    if (!turn) return CX_ENOMEM;
+  }
+  unsigned happened;
+  int status = cx_turn_collect(turn, message, &happened);
+  cx_session_turn_happened(session, turn, happened);
+  if (turn->references == 0 && turn->claimed && turn->state != CODEX_TURN_RUNNING)
+    forget_turn(session, turn);
+  else if (!turn->claimed)
+    limit_unclaimed(session); /* which may free this very turn */
+  return status;
+}
+
+static int handle_request(cx_session *session, const cx_message *message) {
+  session->statistics.server_requests++;
+  int status = cx_answer_safely(&session->output, message->id, message->method);
+  if (status == CX_OK) session->statistics.answers++;
+  return status;
+}
+
+static void send_queued(cx_session *session);
+
+static void leave_wire(cx_session *session, codex_request *request) {
+  cx_list_remove(&request->in_session);
+  cx_map_remove(&session->sent, (const char *)&request->id, sizeof request->id);
+  if (!request->exempt) session->in_flight--;
+}
+
+static void report(cx_session *session, codex_request *request) {
+  if (request->released)
+    cx_request_free(request);
+  else
+    cx_ready_post(&session->ready, &request->ready);
+}
+
+static int adopt_turn(cx_session *session, codex_request *request, codex_slice result) {
+  codex_slice contents, turn = cx_json_member(result, "turn");
+  if (!cx_json_string_contents(cx_json_member(turn, "id"), &contents)) return CX_OK;
+  codex_turn *known = cx_map_get(&session->turns, contents.bytes, contents.length);
+  request->joined = known && known->claimed;
+  if (request->joined || request->released) return CX_OK;
+  request->turn = claim(session, contents, (codex_slice){"", 0}, request->keep_events);
+  return request->turn ? CX_OK : CX_ENOMEM;
+}
+
+static int handle_answer(cx_session *session, const cx_message *message) {
+  char *end = NULL;
+  uint64_t id = strtoull(message->id.bytes, &end, 10);
+  codex_request *request = NULL;
+  if (end == message->id.bytes + message->id.length && message->id.bytes[0] != '-')
+    request = cx_map_get(&session->sent, (const char *)&id, sizeof id);
+  if (!request) {
+    session->statistics.unknown_ids++;
+    return CX_OK;
+  }
+  int status = CX_OK;
+  if (request->starts_turn && message->result.bytes) status = adopt_turn(session, request, message->result);
+  if (status == CX_OK) status = cx_request_answer(request, message->line, message->result, message->error);
+  if (status != CX_OK) return status;
+  leave_wire(session, request);
+  if (request->initializes && request->result.bytes)
+    status = cx_write_call(&session->output, 0, "initialized", NULL, 0);
+  report(session, request);
+  send_queued(session);
+  return status;
+}
+
+static bool is_blank(codex_slice line) {
+  const char *end = line.bytes + line.length;
+  return cx_json_skip_space(line.bytes, end) == end;
+}
+
+static int handle_line(cx_session *session, codex_slice line) {
+  cx_message message;
+  if (is_blank(line)) {
+    session->statistics.blank_lines++;
+    return CX_OK;
+  }
+  session->statistics.lines++;
+  int status = cx_message_scan(&message, line, &session->scratch);
+  if (status != CX_OK) return status;
+  switch (message.kind) {
+  case CX_MESSAGE_NOTIFICATION: return handle_notification(session, &message);
+  case CX_MESSAGE_REQUEST: return handle_request(session, &message);
+  case CX_MESSAGE_RESULT:
+  case CX_MESSAGE_ERROR: return handle_answer(session, &message);
+  default: session->statistics.invalid_lines++; return CX_OK;
+  }
+}
+
+char *cx_session_reserve(cx_session *session, size_t *space) {
+  char *room = cx_frame_reserve(&session->frame, space);
+  if (!room) fail_no_memory(session);
+  return room;
+}
+
+void cx_session_commit(cx_session *session, size_t length) {
+  cx_frame_commit(&session->frame, length);
+}
+
+static void fail_line(cx_session *session, int status) {
+  codex_error error;
+  if (status == CX_ELIMIT)
+    cx_error_set(&error, CODEX_ERROR_PROTOCOL, 0, "the server sent a line of more than %zu bytes",
+                 session->frame.max_line);
+  else
+    cx_error_set(&error, CODEX_ERROR_NO_MEMORY, 0, "out of memory");
+  cx_session_fail(session, &error);
+}
+
+bool cx_session_step(cx_session *session, size_t budget) {
+  size_t handled = 0;
+  codex_slice line;
+  while (session->error.kind == CODEX_ERROR_NONE) {
+    int status = cx_frame_peek(&session->frame, &line);
+    if (status == CX_EINVAL) return false;
+    if (status == CX_OK) {
+      if (handled > 0 && handled + line.length > budget) return true;
+      cx_frame_take(&session->frame, line);
+      handled += line.length + 1;
+      status = handle_line(session, line);
+    }
+    if (status != CX_OK) fail_line(session, status);
+  }
+  cx_frame_clear(&session->frame); /* nobody will ask for what still comes */
+  return false;
+}
+
+/* ---- the end ---- */
+
+static void fail_request(cx_session *session, codex_request *request, const codex_error *error) {
+  cx_list_remove(&request->in_session);
+  cx_request_fail(request, error);
+  report(session, request);
+}
+
+void cx_session_fail(cx_session *session, const codex_error *error) {
+  if (session->error.kind != CODEX_ERROR_NONE) return;
+  session->error = *error;
+  while (!cx_list_empty(&session->on_wire)) {
+    codex_request *request = cx_list_entry(session->on_wire.next, codex_request, in_session);
+    leave_wire(session, request);
+    fail_request(session, request, error);
+  }
+  while (!cx_list_empty(&session->queue))
+    fail_request(session, cx_list_entry(session->queue.next, codex_request, in_session), error);
+  session->queued_bytes = 0;
+  for (cx_list *node = session->all_turns.next, *next; node != &session->all_turns; node = next) {
+    codex_turn *turn = cx_list_entry(node, codex_turn, in_session);
+    next = node->next;
+    cx_turn_break(turn, error);
+    cx_session_turn_happened(session, turn, CODEX_WATCH_END);
+    if (turn->references == 0) forget_turn(session, turn);
+  }
+  cx_ready_post(&session->ready, &session->closed);
+}
+
+/* ---- requests ---- */
+
+static void send_request(cx_session *session, codex_request *request) {
+  if (cx_map_add(&session->sent, (const char *)&request->id, sizeof request->id, request) != CX_OK ||
+      cx_buffer_append(&session->output, request->line, request->line_length) != CX_OK) {
+    cx_map_remove(&session->sent, (const char *)&request->id, sizeof request->id);
+    fail_no_memory(session);
+    return;
+  }
+  cx_list_remove(&request->in_session);
+  cx_list_append(&session->on_wire, &request->in_session);
+  request->state = CX_REQUEST_SENT;
+  request->written = ++session->written;
+  session->queued_bytes -= request->line_length;
+  if (!request->exempt) session->in_flight++;
+  free(request->line);
+  request->line = NULL;
+}
+
+static void send_queued(cx_session *session) {
+  while (session->error.kind == CODEX_ERROR_NONE && !cx_list_empty(&session->queue)) {
+    codex_request *request = cx_list_entry(session->queue.next, codex_request, in_session);
+    if (!request->exempt && session->in_flight >= session->max_in_flight) return;
+    send_request(session, request);
+  }
+}
+
+static void refuse(codex_request *request, int status) {
+  codex_error error;
+  if (status == CX_ELIMIT)
+    cx_error_set(&error, CODEX_ERROR_OVERFLOW, 0, "more than %zu MiB would be waiting to be sent",
+                 CX_MAX_OUTPUT >> 20);
+  else
+    cx_error_set(&error, CODEX_ERROR_INVALID_ARGUMENT, 0, "the parameters are not JSON text in UTF-8");
+  cx_request_fail(request, &error);
+}
+
+static void note_deadline(cx_session *session, codex_request *request, double deadline) {
+  request->deadline = deadline;
+  if (deadline >= 0 && (session->next_deadline < 0 || deadline < session->next_deadline))
+    session->next_deadline = deadline;
+}
+
+/* A request that can't be sent is answered at once, with what is wrong, so that there is one way to learn of
+ * failure. */
+static codex_request *enqueue(cx_session *session, codex_request *request, int status, double deadline) {
+  request->session = session;
+  if (session->error.kind != CODEX_ERROR_NONE) {
+    cx_request_fail(request, &session->error);
+  } else if (status != CX_OK) {
+    refuse(request, status);
+  } else {
+    note_deadline(session, request, deadline);
+    cx_list_append(&session->queue, &request->in_session);
+    session->queued_bytes += request->line_length;
+    send_queued(session);
+    if (request->state != CX_REQUEST_DONE) return request;
+  }
+  cx_ready_post(&session->ready, &request->ready);
+  return request;
+}
+
+static codex_request *make_request(cx_session *session, const char *method, const char *params, size_t length,
+                                   int *status) {
+  codex_request *request;
+  *status = cx_request_new(&request, session->last_id + 1, method, params, length);
+  if (*status == CX_ENOMEM) return NULL;
+  if (*status == CX_OK &&
+      request->line_length > CX_MAX_OUTPUT - session->queued_bytes - cx_buffer_length(&session->output))
+    *status = CX_ELIMIT;
+  else if (*status != CX_OK && cx_request_new(&request, session->last_id + 1, method, NULL, 0) != CX_OK)
+    return NULL;
+  session->last_id++;
+  return request;
+}
+
+codex_request *cx_session_request(cx_session *session, const char *method, const char *params, size_t length,
+                                  double deadline) {
+  int status;
+  codex_request *request = make_request(session, method, params, length, &status);
+  return request ? enqueue(session, request, status, deadline) : NULL;
+}
+
+codex_request *cx_session_start_turn(cx_session *session, const char *method, const char *params,
+                                     size_t length, double deadline, bool keep_events) {
+  int status;
+  codex_request *request = make_request(session, method, params, length, &status);
+  if (!request) return NULL;
+  request->starts_turn = true;
+  request->keep_events = keep_events;
+  return enqueue(session, request, status, deadline);
+}
+
+codex_request *cx_session_initialize(cx_session *session, const char *params, size_t length,
+                                     double deadline) {
+  int status;
+  codex_request *request = make_request(session, "initialize", params, length, &status);
+  if (!request) return NULL;
+  request->initializes = true;
+  return enqueue(session, request, status, deadline);
+}
+
+codex_error_kind cx_session_notify(cx_session *session, const char *method, const char *params,
+                                   size_t length) {
+  if (session->error.kind != CODEX_ERROR_NONE) return session->error.kind;
+  switch (cx_write_call(&session->output, 0, method, params, length)) {
+  case CX_OK: return CODEX_ERROR_NONE;
+  case CX_ELIMIT: return CODEX_ERROR_OVERFLOW;
+  case CX_EINVAL: return CODEX_ERROR_INVALID_ARGUMENT;
+  default: return CODEX_ERROR_NO_MEMORY;
+  }
+}
+
+void cx_session_request_abandoned(cx_session *session, codex_request *request) {
+  request->released = true;
+  if (request->state != CX_REQUEST_QUEUED) return;
+  session->queued_bytes -= request->line_length;
+  cx_request_free(request);
+}
+
+double cx_session_deadline(const cx_session *session) {
+  return session->next_deadline;
+}
+
+static void expire_list(cx_session *session, cx_list *list, double now) {
+  codex_error error;
+  for (cx_list *node = list->next, *next; node != list; node = next) {
+    codex_request *request = cx_list_entry(node, codex_request, in_session);
+    next = node->next;
+    if (request->deadline < 0) continue;
+    if (request->deadline > now) {
+      note_deadline(session, request, request->deadline);
+      continue;
+    }
+    if (request->state == CX_REQUEST_SENT)
+      leave_wire(session, request);
+    else
+      session->queued_bytes -= request->line_length;
+    cx_error_set(&error, CODEX_ERROR_TIMEOUT, 0, "%s: the server did not answer in time", request->method);
+    fail_request(session, request, &error);
+  }
+}
+
+void cx_session_expire(cx_session *session, double now) {
+  if (session->next_deadline < 0 || session->next_deadline > now) return;
+  session->next_deadline = -1;
+  expire_list(session, &session->on_wire, now);
+  expire_list(session, &session->queue, now);
+  send_queued(session);
+}
+
+bool cx_session_next_ready(cx_session *session, codex_ready *ready) {
+  if (cx_list_empty(&session->ready)) return false;
+  cx_ready *first = cx_list_entry(session->ready.next, cx_ready, node);
+  cx_list_remove(&first->node);
+  *ready = (codex_ready){first->kind, first->serial};
+  return true;
+}

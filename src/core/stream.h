@@ -1,0 +1,39 @@
+/* Unread events of one turn, for one reader. */
+#ifndef CODEX_CORE_STREAM_H
+#define CODEX_CORE_STREAM_H
+
+#include "buffer.h"
+#include "codex.h"
+#include "list.h"
+#include "message.h"
+
+#define CX_NO_REST ((size_t)-1)
+
+struct codex_stream {
+  codex_turn *turn;
+  bool references_turn; /* false while the turn keeps it for its first reader */
+  cx_list in_turn;
+  cx_buffer queue; /* entries: a header, then the line */
+  size_t taken;    /* bytes of the entry last given out, let go at the next call */
+  size_t max_unread;
+  cx_buffer text; /* decoded pieces given out */
+  char **methods; /* NULL-terminated; NULL: all */
+  bool text_only;
+  bool overflowed;
+  bool ended; /* the completion has been read */
+};
+
+/* Makes a stream in no turn, for at most max_unread bytes. NULL when out of memory. */
+codex_stream *cx_stream_new(codex_turn *turn, size_t max_unread);
+
+/* Sets what a stream delivers: CX_OK or CX_ENOMEM. */
+int cx_stream_filter(codex_stream *stream, const char *const *methods, bool text);
+
+/* Adds an event. rest: for a completed agent message, where in its decoded text the part starts that no delta
+ * has brought, or CX_NO_REST. A stream over its limit overflows, which is no failure. CX_OK or CX_ENOMEM. */
+int cx_stream_append(codex_stream *stream, const cx_message *message, size_t rest);
+
+/* Forgets all that is unread. */
+void cx_stream_clear(codex_stream *stream);
+
+#endif

@@ -1,0 +1,77 @@
+/* The collection of one turn: what its events add up to, whether or not anybody streams them. */
+#ifndef CODEX_CORE_TURN_H
+#define CODEX_CORE_TURN_H
+
+#include "buffer.h"
+#include "codex.h"
+#include "list.h"
+#include "message.h"
+#include "ready.h"
+
+/* What one turn may collect: items, usage, completion and the deltas of open messages together. */
+#define CX_MAX_COLLECTED ((size_t)256 << 20)
+
+typedef struct cx_text {
+  char *bytes;
+  size_t length;
+} cx_text;
+
+/* An agent message that has begun: its deltas, still escaped. */
+typedef struct cx_partial {
+  cx_text id;
+  cx_buffer deltas;
+} cx_partial;
+
+struct codex_turn {
+  unsigned references; /* of the users; the session's own doesn't count */
+  uint64_t serial;
+  struct cx_session *session; /* NULL once the session has gone */
+  cx_list in_session;         /* all turns of the session */
+  cx_list in_unclaimed;       /* those nobody has asked for yet, oldest first */
+  cx_ready ready;
+  unsigned watched;
+  uint64_t born; /* how many requests the session had written when the turn was first heard of */
+
+  cx_text id, thread_id;
+  codex_turn_state state;
+  bool claimed, started;
+  codex_error error;
+
+  cx_text *items;
+  size_t item_count, item_capacity;
+  cx_partial *partials;
+  size_t partial_count, partial_capacity;
+  cx_text first_usage, last_usage, completion;
+  size_t collected; /* bytes of all of these */
+
+  enum { CX_FINAL_NONE, CX_FINAL_UNPHASED, CX_FINAL_ANSWER } final_rank;
+  cx_text final_text; /* escaped contents */
+  cx_buffer final_response;
+
+  cx_list streams;
+  codex_stream *first_stream; /* kept for the first who opens one; also in streams */
+  size_t max_unread;
+};
+
+/* Makes a turn, unclaimed and in no list. thread_id may be empty. keep_events gives it its first stream. NULL
+ * when out of memory. */
+codex_turn *cx_turn_new(struct cx_session *session, uint64_t serial, codex_slice id, codex_slice thread_id,
+                        size_t max_unread, bool keep_events);
+
+/* Frees a turn that nobody refers to. */
+void cx_turn_free(codex_turn *turn);
+
+/* Takes in one notification of this turn. CX_OK, or CX_ENOMEM: then the turn may lack it. Answers what
+ * happened, as CODEX_WATCH bits, in *happened. */
+int cx_turn_collect(codex_turn *turn, const cx_message *message, unsigned *happened);
+
+/* Ends a running turn with an error. */
+void cx_turn_break(codex_turn *turn, const codex_error *error);
+
+/* Drops the events kept for a first stream. */
+void cx_turn_drop_events(codex_turn *turn);
+
+/* Bytes that unread events of a first stream hold. */
+size_t cx_turn_unread(const codex_turn *turn);
+
+#endif

@@ -1,0 +1,68 @@
+/* What the files of the binding share.
+ *
+ * Every function of codex.core carries three upvalues: the cx_scratch of its Lua state, a cache of the
+ * protocol's names as Lua strings, and the metatable that marks arrays. Nothing here calls a Lua function or
+ * keeps a lua_State. Handles are userdata that hold one reference to a C object each; their finalizers touch
+ * nothing else.
+ *
+ * Functions that can fail for reasons of the user's raise; failures of the server come back as values, which
+ * the Lua half turns into error objects. */
+#ifndef CODEX_LUA_BINDING_H
+#define CODEX_LUA_BINDING_H
+
+#include "compat.h"
+
+#include "../core/buffer.h"
+#include "../core/schema.h"
+#include "codex.h"
+
+#define CX_UPVALUE_SCRATCH lua_upvalueindex(1)
+#define CX_UPVALUE_NAMES lua_upvalueindex(2)
+#define CX_UPVALUE_ARRAY lua_upvalueindex(3)
+
+/* Buffers that would leak if a Lua error passed over them live here, one set a Lua state. */
+typedef struct cx_scratch {
+  cx_buffer text; /* a decoded string, or JSON under construction */
+  cx_buffer path; /* where in a value something is wrong */
+} cx_scratch;
+
+static inline cx_scratch *cx_get_scratch(lua_State *L) {
+  return lua_touserdata(L, CX_UPVALUE_SCRATCH);
+}
+
+/* Registers functions into the table on top of the stack; the three upvalues are just below it and stay
+ * there. */
+void cx_register(lua_State *L, const luaL_Reg *functions);
+
+/* Makes the metatable of a kind of handle, with methods and __gc, from the upvalues on top of the stack. */
+void cx_new_handle_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
+
+/* Pushes a handle of that type with a NULL pointer, to be filled in; freed by its __gc from then on. */
+void **cx_new_handle(lua_State *L, const char *name);
+
+/* The pointer in the handle at index; raises when it isn't such a handle or was released. */
+void *cx_check_handle(lua_State *L, int index, const char *name);
+
+/* Pushes a slice as a string, or nil. */
+void cx_push_slice(lua_State *L, codex_slice slice);
+
+/* Pushes kind, code and message of an error, as the Lua half names kinds. Answers 3. */
+int cx_push_error(lua_State *L, const codex_error *error);
+
+#define CX_CLIENT "codex.core.client"
+#define CX_REQUEST "codex.core.request"
+#define CX_TURN "codex.core.turn"
+#define CX_STREAM "codex.core.stream"
+
+/* Each makes its handle type and adds its functions to the module table; stack as for cx_register. */
+void cx_open_client(lua_State *L);
+void cx_open_request(lua_State *L);
+void cx_open_turn(lua_State *L);
+void cx_open_json(lua_State *L);
+void cx_open_system(lua_State *L);
+
+/* Pushes handles that take over the reference. NULL pushes nil. */
+void cx_push_request(lua_State *L, codex_request *request);
+void cx_push_turn(lua_State *L, codex_turn *turn);
+
+#endif

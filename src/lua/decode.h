@@ -1,0 +1,18 @@
+/* JSON text to Lua values. */
+#ifndef CODEX_LUA_DECODE_H
+#define CODEX_LUA_DECODE_H
+
+#include "binding.h"
+
+#include "../core/json.h"
+
+/* Pushes the value of text, its members named by type (0: free-form). In typed places null is absent; in
+ * free-form ones, and as an array's element, it is codex.null. True, or false with nothing pushed and *reader
+ * telling the error. */
+bool cx_decode(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mode, cx_json_reader *reader);
+
+/* The same for text that the session has checked: raises on what can't happen. A slice without bytes pushes
+ * nil. */
+void cx_push_json(lua_State *L, codex_slice text, cx_type_id type);
+
+#endif

@@ -1,0 +1,45 @@
+/* Free-form JSON for users: the wire's own reader and writer. */
+#include "decode.h"
+#include "encode.h"
+
+/* decode(text) -> true, value; or false, message, byte position from 1 */
+static int json_decode(lua_State *L) {
+  cx_json_reader reader;
+  codex_slice text;
+  text.bytes = luaL_checklstring(L, 1, &text.length);
+  lua_pushboolean(L, 1);
+  if (cx_decode(L, text, 0, CX_JSON_STRICT, &reader)) return 2;
+  lua_pushboolean(L, 0);
+  lua_pushstring(L, reader.error ? reader.error : "unexpected text after the value");
+  lua_pushinteger(L, (lua_Integer)reader.position + 1);
+  return 3;
+}
+
+/* encode(value) -> text; or nil, message */
+static int json_encode(lua_State *L) {
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  if (!cx_encode(L, 1, 0, NULL)) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
+  }
+  cx_buffer *text = &cx_get_scratch(L)->text;
+  lua_pushlstring(L, cx_buffer_bytes(text), cx_buffer_length(text));
+  return 1;
+}
+
+/* array(table) -> the same table, marked as an array */
+static int json_array(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_pushvalue(L, CX_UPVALUE_ARRAY);
+  lua_setmetatable(L, 1);
+  return 1;
+}
+
+void cx_open_json(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"json_decode", json_decode}, {"json_encode", json_encode}, {"array", json_array}, {NULL, NULL}};
+  cx_register(L, functions);
+}

@@ -1,0 +1,125 @@
+/* codex.core: the C half of the Lua module. */
+#include "codex_lua.h"
+
+#include "binding.h"
+
+#include <stdint.h>
+
+static int free_scratch(lua_State *L) {
+  cx_scratch *scratch = lua_touserdata(L, 1);
+  cx_buffer_free(&scratch->text);
+  cx_buffer_free(&scratch->path);
+  return 0;
+}
+
+static void push_scratch(lua_State *L) {
+  cx_scratch *scratch = lua_newuserdata(L, sizeof *scratch);
+  cx_buffer_init(&scratch->text, SIZE_MAX);
+  cx_buffer_init(&scratch->path, 4096);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, free_scratch);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+}
+
+/* One metatable a Lua state, so that every copy of the module in it marks arrays alike. */
+static void push_array_mark(lua_State *L) {
+  static const char name[] = "codex.array";
+  luaL_newmetatable(L, name);
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__name");
+}
+
+void cx_register(lua_State *L, const luaL_Reg *functions) {
+  int table = lua_gettop(L);
+  for (; functions->name; functions++) {
+    for (int i = 3; i >= 1; i--)
+      lua_pushvalue(L, table - i);
+    lua_pushcclosure(L, functions->func, 3);
+    lua_setfield(L, table, functions->name);
+  }
+}
+
+void cx_new_handle_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc) {
+  int module = lua_gettop(L);
+  for (int i = 3; i >= 1; i--)
+    lua_pushvalue(L, module - i);
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  /* the methods table goes where cx_register expects it: right above the upvalues */
+  lua_insert(L, -2);
+  lua_pushcfunction(L, gc);
+  lua_setfield(L, -2, "__gc");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+  cx_register(L, methods);
+  lua_settop(L, module);
+}
+
+void **cx_new_handle(lua_State *L, const char *name) {
+  void **handle = lua_newuserdata(L, sizeof *handle);
+  *handle = NULL;
+  luaL_getmetatable(L, name);
+  lua_setmetatable(L, -2);
+  return handle;
+}
+
+void *cx_check_handle(lua_State *L, int index, const char *name) {
+  void **handle = luaL_checkudata(L, index, name);
+  if (!*handle) luaL_argerror(L, index, "was released already");
+  return *handle;
+}
+
+void cx_push_slice(lua_State *L, codex_slice slice) {
+  if (slice.bytes)
+    lua_pushlstring(L, slice.bytes, slice.length);
+  else
+    lua_pushnil(L);
+}
+
+static const char *kind_name(codex_error_kind kind) {
+  switch (kind) {
+  case CODEX_ERROR_NONE: return NULL;
+  case CODEX_ERROR_INVALID_ARGUMENT: return "invalid_argument";
+  case CODEX_ERROR_SPAWN_FAILED: return "spawn_failed";
+  case CODEX_ERROR_TRANSPORT_CLOSED: return "transport_closed";
+  case CODEX_ERROR_PROTOCOL: return "protocol";
+  case CODEX_ERROR_TIMEOUT: return "timeout";
+  case CODEX_ERROR_CLOSED: return "closed";
+  case CODEX_ERROR_OVERFLOW: return "overflow";
+  case CODEX_ERROR_NO_MEMORY: return "no_memory";
+  case CODEX_ERROR_RPC: return "rpc";
+  }
+  return "unknown";
+}
+
+int cx_push_error(lua_State *L, const codex_error *error) {
+  lua_pushstring(L, kind_name(error->kind));
+  lua_pushinteger(L, error->code);
+  lua_pushstring(L, error->message);
+  return 3;
+}
+
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+int luaopen_codex_core(lua_State *L) {
+  lua_settop(L, 0);
+  push_scratch(L);
+  lua_newtable(L);
+  push_array_mark(L);
+  lua_newtable(L);
+  cx_open_json(L);
+  cx_open_system(L);
+  cx_open_client(L);
+  cx_open_request(L);
+  cx_open_turn(L);
+  lua_pushlightuserdata(L, NULL);
+  lua_setfield(L, -2, "null");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "array_mark");
+  lua_pushstring(L, cx_schema_version);
+  lua_setfield(L, -2, "schema_version");
+  return 1;
+}

@@ -1,0 +1,113 @@
+/* What the Lua half needs of the system and of the core's tables. */
+#include "encode.h"
+
+#include "../core/request.h"
+#include "../io/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+/* now() -> seconds since some fixed moment */
+static int system_now(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)cx_now());
+  return 1;
+}
+
+static struct timespec to_timespec(double seconds) {
+  if (seconds > 1e9) seconds = 1e9;
+  struct timespec time = {.tv_sec = (time_t)seconds};
+  time.tv_nsec = (long)((seconds - (double)time.tv_sec) * 1e9);
+  return time;
+}
+
+static int wait_for(struct pollfd *fds, nfds_t count, double seconds) {
+  struct timespec time = to_timespec(seconds < 0 ? 0 : seconds);
+#if defined(__linux__)
+  return ppoll(fds, count, seconds < 0 ? NULL : &time, NULL);
+#else
+  return poll(fds, count, seconds < 0 ? -1 : (int)(time.tv_sec * 1000 + (time.tv_nsec + 999999) / 1000000));
+#endif
+}
+
+/* poll(list of descriptors, seconds or nil, ready) -> how many are readable; ready[i] says whether list[i]
+ * is. nil when a signal came instead. */
+static int system_poll(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double seconds = (double)luaL_optnumber(L, 2, -1);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  size_t count = lua_rawlen(L, 1);
+  struct pollfd *fds = lua_newuserdata(L, (count ? count : 1) * sizeof *fds);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, 1, (int)i + 1);
+    fds[i] = (struct pollfd){(int)lua_tointeger(L, -1), POLLIN, 0};
+    lua_pop(L, 1);
+  }
+  int ready = wait_for(fds, (nfds_t)count, seconds);
+  if (ready < 0 && errno == EINTR) return 0;
+  if (ready < 0) return luaL_error(L, "poll: %s", strerror(errno));
+  for (size_t i = 0; i < count; i++) {
+    lua_pushboolean(L, fds[i].revents != 0);
+    lua_rawseti(L, 3, (int)i + 1);
+  }
+  lua_pushinteger(L, ready);
+  return 1;
+}
+
+typedef struct words {
+  lua_State *L;
+  int table;
+} words;
+
+static const char *word(const void *list, unsigned n) {
+  const words *w = list;
+  lua_rawgeti(w->L, w->table, (int)n + 1);
+  const char *text = lua_tostring(w->L, -1);
+  lua_pop(w->L, 1); /* the table keeps it */
+  return text ? text : "";
+}
+
+/* nearest(name, list of names) -> the one most likely meant, or nil */
+static int system_nearest(lua_State *L) {
+  const char *name = luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  words list = {L, 2};
+  lua_pushstring(L, cx_nearest(name, word, &list, (unsigned)lua_rawlen(L, 2)));
+  return 1;
+}
+
+/* takes_long(method) -> whether its answer may take as long as what it runs */
+static int system_takes_long(lua_State *L) {
+  lua_pushboolean(L, cx_method_takes_long(luaL_checkstring(L, 1)));
+  return 1;
+}
+
+/* fields(request method) -> { name = true, … }, the Lua names and the wire's, of its params, or nil for a
+ * method the schema doesn't know
+ */
+static int system_fields(lua_State *L) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  const cx_method *method = cx_schema_method(CX_METHOD_REQUEST, name, length);
+  if (!method) return 0;
+  const cx_type *type = cx_schema_type(method->params);
+  lua_newtable(L);
+  for (unsigned n = 0; type->kind == CX_TYPE_STRUCT && n < type->count; n++) {
+    const cx_field *field = cx_schema_field(type, n);
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, cx_schema_string(field->name, NULL));
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, cx_schema_string(field->wire, NULL));
+  }
+  return 1;
+}
+
+void cx_open_system(lua_State *L) {
+  static const luaL_Reg functions[] = {{"now", system_now},
+                                       {"poll", system_poll},
+                                       {"nearest", system_nearest},
+                                       {"fields", system_fields},
+                                       {"takes_long", system_takes_long},
+                                       {NULL, NULL}};
+  cx_register(L, functions);
+}

@@ -1,0 +1,214 @@
+/* The handles of turns and streams. */
+#include "decode.h"
+
+#include <string.h>
+
+static codex_turn *check_turn(lua_State *L) {
+  return cx_check_handle(L, 1, CX_TURN);
+}
+
+void cx_push_turn(lua_State *L, codex_turn *turn) {
+  if (turn)
+    *cx_new_handle(L, CX_TURN) = turn;
+  else
+    lua_pushnil(L);
+}
+
+static int turn_gc(lua_State *L) {
+  void **handle = luaL_checkudata(L, 1, CX_TURN);
+  codex_turn_release(*handle);
+  *handle = NULL;
+  return 0;
+}
+
+static int turn_id(lua_State *L) {
+  cx_push_slice(L, codex_turn_id(check_turn(L)));
+  return 1;
+}
+
+static int turn_thread_id(lua_State *L) {
+  cx_push_slice(L, codex_turn_thread_id(check_turn(L)));
+  return 1;
+}
+
+static int turn_serial(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)codex_turn_serial(check_turn(L)));
+  return 1;
+}
+
+/* state() -> "running", "completed" or "broken" */
+static int turn_state(lua_State *L) {
+  static const char *const names[] = {"running", "completed", "broken"};
+  lua_pushstring(L, names[codex_turn_state_of(check_turn(L))]);
+  return 1;
+}
+
+static int turn_started(lua_State *L) {
+  lua_pushboolean(L, codex_turn_started(check_turn(L)));
+  return 1;
+}
+
+/* watch("events", "started" or "end") */
+static int turn_watch(lua_State *L) {
+  static const char *const names[] = {"events", "started", "end", NULL};
+  static const unsigned bits[] = {CODEX_WATCH_EVENTS, CODEX_WATCH_STARTED, CODEX_WATCH_END};
+  codex_turn *turn = check_turn(L);
+  codex_turn_watch(turn, bits[luaL_checkoption(L, 2, NULL, names)]);
+  return 0;
+}
+
+static int turn_forget_events(lua_State *L) {
+  codex_turn_forget_events(check_turn(L));
+  return 0;
+}
+
+/* error() -> kind, code, message; or nil */
+static int turn_error(lua_State *L) {
+  return cx_push_error(L, codex_turn_error(check_turn(L)));
+}
+
+/* The type of a member of a notification's params. */
+static cx_type_id params_member(const char *notification, const char *member) {
+  const cx_method *method = cx_schema_method(CX_METHOD_NOTIFICATION, notification, strlen(notification));
+  unsigned hint = 0;
+  const cx_type *type = cx_schema_type(method ? method->params : 0);
+  int n = type->kind == CX_TYPE_STRUCT ? cx_schema_find_wire(type, member, strlen(member), &hint) : -1;
+  return n < 0 ? 0 : cx_schema_field(type, (unsigned)n)->type;
+}
+
+/* collected() -> { items, final_response, first_usage, last_usage, completion } */
+static int turn_collected(lua_State *L) {
+  codex_turn *turn = check_turn(L);
+  cx_type_id item = params_member("item/completed", "item");
+  cx_type_id usage = params_member("thread/tokenUsage/updated", "tokenUsage");
+  size_t count = codex_turn_item_count(turn);
+  lua_createtable(L, 0, 5);
+  lua_createtable(L, (int)count, 0);
+  for (size_t i = 0; i < count; i++) {
+    cx_push_json(L, codex_turn_item(turn, i), item);
+    lua_rawseti(L, -2, (int)i + 1);
+  }
+  lua_setfield(L, -2, "items");
+  cx_push_slice(L, codex_turn_final_response(turn));
+  lua_setfield(L, -2, "final_response");
+  cx_push_json(L, codex_turn_first_usage(turn), usage);
+  lua_setfield(L, -2, "first_usage");
+  cx_push_json(L, codex_turn_last_usage(turn), usage);
+  lua_setfield(L, -2, "last_usage");
+  cx_push_json(L, codex_turn_completion(turn), params_member("turn/completed", "turn"));
+  lua_setfield(L, -2, "completion");
+  return 1;
+}
+
+/* ---- streams ---- */
+
+/* The method of the last event, since the next one mostly has the same. */
+typedef struct stream_handle {
+  codex_stream *stream;
+  const cx_method *method;
+  const char *name;
+  size_t length;
+} stream_handle;
+
+static stream_handle *check_stream(lua_State *L) {
+  stream_handle *handle = luaL_checkudata(L, 1, CX_STREAM);
+  if (!handle->stream) luaL_argerror(L, 1, "was closed already");
+  return handle;
+}
+
+static int stream_gc(lua_State *L) {
+  stream_handle *handle = luaL_checkudata(L, 1, CX_STREAM);
+  codex_stream_free(handle->stream);
+  handle->stream = NULL;
+  return 0;
+}
+
+/* stream(list of methods or nil, whether for text) -> stream */
+static int turn_stream(lua_State *L) {
+  codex_turn *turn = check_turn(L);
+  const char **methods = NULL;
+  lua_settop(L, 3);
+  if (!lua_isnil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t count = lua_rawlen(L, 2);
+    methods = lua_newuserdata(L, (count + 1) * sizeof *methods);
+    for (size_t i = 0; i < count; i++) {
+      lua_rawgeti(L, 2, (int)i + 1);
+      methods[i] = luaL_checkstring(L, -1);
+      lua_pop(L, 1); /* the list keeps it */
+    }
+    methods[count] = NULL;
+  }
+  stream_handle *handle = lua_newuserdata(L, sizeof *handle);
+  *handle = (stream_handle){0};
+  luaL_getmetatable(L, CX_STREAM);
+  lua_setmetatable(L, -2);
+  handle->stream = codex_turn_stream(turn, (const char *const *)methods, lua_toboolean(L, 3));
+  return handle->stream ? 1 : luaL_error(L, "not enough memory");
+}
+
+static const cx_method *method_of(stream_handle *handle, codex_slice name) {
+  if (handle->name && handle->length == name.length && memcmp(handle->name, name.bytes, name.length) == 0)
+    return handle->method;
+  const cx_method *method = cx_schema_method(CX_METHOD_NOTIFICATION, name.bytes, name.length);
+  if (method) {
+    handle->method = method;
+    handle->name = cx_schema_string(method->name, &handle->length);
+  }
+  return method;
+}
+
+/* nil, and why there is no event: "empty", "end", "broken" or "overflow" */
+static int push_nothing(lua_State *L, codex_stream_result result) {
+  static const char *const names[] = {"event", "empty", "end", "broken", "overflow"};
+  if (result == CODEX_STREAM_NO_MEMORY) return luaL_error(L, "not enough memory");
+  lua_pushnil(L);
+  lua_pushstring(L, names[result]);
+  return 2;
+}
+
+/* next() -> event; or nil, reason */
+static int stream_next(lua_State *L) {
+  stream_handle *handle = check_stream(L);
+  codex_event event;
+  codex_stream_result result = codex_stream_next(handle->stream, &event);
+  if (result != CODEX_STREAM_EVENT) return push_nothing(L, result);
+  const cx_method *method = method_of(handle, event.method);
+  lua_createtable(L, 0, 3);
+  lua_pushlstring(L, event.method.bytes, event.method.length);
+  lua_setfield(L, -2, "method");
+  cx_push_json(L, event.params, method ? method->params : 0);
+  lua_setfield(L, -2, "params");
+  lua_pushlstring(L, event.line.bytes, event.line.length);
+  lua_setfield(L, -2, "raw");
+  return 1;
+}
+
+/* next_text() -> text, item id; or nil, reason */
+static int stream_next_text(lua_State *L) {
+  codex_slice text, item_id;
+  codex_stream_result result = codex_stream_next_text(check_stream(L)->stream, &text, &item_id);
+  if (result != CODEX_STREAM_EVENT) return push_nothing(L, result);
+  lua_pushlstring(L, text.length ? text.bytes : "", text.length);
+  lua_pushlstring(L, item_id.length ? item_id.bytes : "", item_id.length);
+  return 2;
+}
+
+void cx_open_turn(lua_State *L) {
+  static const luaL_Reg turn_methods[] = {{"id", turn_id},
+                                          {"thread_id", turn_thread_id},
+                                          {"serial", turn_serial},
+                                          {"state", turn_state},
+                                          {"started", turn_started},
+                                          {"watch", turn_watch},
+                                          {"forget_events", turn_forget_events},
+                                          {"error", turn_error},
+                                          {"collected", turn_collected},
+                                          {"stream", turn_stream},
+                                          {"release", turn_gc},
+                                          {NULL, NULL}};
+  static const luaL_Reg stream_methods[] = {
+      {"next", stream_next}, {"next_text", stream_next_text}, {"close", stream_gc}, {NULL, NULL}};
+  cx_new_handle_type(L, CX_TURN, turn_methods, turn_gc);
+  cx_new_handle_type(L, CX_STREAM, stream_methods, stream_gc);
+}
