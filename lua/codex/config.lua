@@ -54,7 +54,9 @@ to_toml = function(value)
   local kind = type(value)
   if kind == "string" then return quote(value) end
   if kind == "boolean" then return tostring(value) end
-  if kind == "number" then return core.json_encode(value) or errors.argument "codex.new.config_overrides: not finite" end
+  if kind == "number" then
+    return core.json_encode(value) or errors.argument "codex.new.config_overrides: a number must be finite"
+  end
   if kind ~= "table" then errors.argument("codex.new.config_overrides: a " .. kind .. " can't be written") end
   if #value > 0 or getmetatable(value) == core.array_mark then return list_to_toml(value) end
   return table_to_toml(value)

@@ -56,7 +56,9 @@ end
 function M.check_seconds(label, options, name)
   M.check_type(label, options, name, "number")
   local value = options[name]
-  if value and (value < 0 or value ~= value) then errors.argument(("%s.%s: must not be negative"):format(label, name)) end
+  if value and (value < 0 or value ~= value) then
+    errors.argument(("%s.%s: must not be negative"):format(label, name))
+  end
 end
 
 local function choose(label, name, value, choices)

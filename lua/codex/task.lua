@@ -287,6 +287,15 @@ local function await(task, deadline)
   return "woken"
 end
 
+--- What a task returned, if it has ended well by then; its failure is nobody's concern.
+---@param task codex.Task
+---@param deadline number
+---@return any ...
+function M.result_until(task, deadline)
+  await(task, deadline)
+  if task._status == "done" then return unpack(task._results, 1, task._results.n) end
+end
+
 local function outcome(task)
   task._joined = true
   if task._group and task._group.failed == task then task._group.failed = nil end
@@ -336,8 +345,8 @@ local function tasks_of(group)
   return tasks
 end
 
---- Runs `main(...)` as a task and returns its results once it and all that it spawned are done. An error of main cancels
---- what it spawned, and is raised; so is that of a spawned task which nobody joined.
+--- Runs `main(...)` as a task and returns its results once it and all that it spawned are done. An error of main
+--- cancels what it spawned, and is raised; so is that of a spawned task which nobody joined.
 ---@param main function
 ---@param ... any
 ---@return any ...

@@ -95,21 +95,27 @@ end
 
 -- ---- starting ----
 
--- A start that nobody waits for any more: its turn is stopped once the server has told which it is.
-local function abandon_start(client, request, thread_id)
-  task.background(function()
+-- A start that nobody waits for any more: its turn, if there comes one, is stopped. Answers that turn if it is known
+-- soon, so that the thread counts as busy until it has ended.
+local function abandon_start(thread, request)
+  local client = thread._client
+  local stopping = task.background(function()
     if client:_wait_for(request) then return end
     local handle = request:turn()
-    if handle then turns.new(client, handle, { thread_id = thread_id }):interrupt() end
+    if not handle then return end
+    local turn = turns.new(client, handle, { thread_id = thread.id })
+    turn:_abandon()
+    return turn
   end)
+  return task.result_until(stopping, core.now() + turns.ABANDON_SECONDS)
 end
 
--- Sends the request and waits for its answer: the turn, or nil and an error.
+-- Sends the request and waits for its answer: the turn, or an error, or both when the wait was given up.
 local function send_start(thread, params, settings)
   local client = thread._client
   local request = client:_send("turn/start", params, settings)
   local err, reason = client:_wait_for(request, settings.deadline)
-  if reason then abandon_start(client, request, thread.id) end
+  if reason then return abandon_start(thread, request), err end
   if err then return nil, err end
   local handle, joined = request:turn()
   if joined then

@@ -10,7 +10,7 @@ local task = require "codex.task"
 local M = {}
 
 -- How long a run that is given up waits for the server to end the turn.
-local ABANDON_SECONDS = 2
+M.ABANDON_SECONDS = 2
 
 ---@class codex.Event
 ---@field method string
@@ -79,7 +79,7 @@ end
 
 -- Tells the server to stop a turn that nobody waits for any more, and waits a little for its end.
 function Turn:_abandon()
-  local deadline = core.now() + ABANDON_SECONDS
+  local deadline = core.now() + M.ABANDON_SECONDS
   local interrupting = task.background(function()
     self:interrupt()
   end)

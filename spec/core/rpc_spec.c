@@ -296,7 +296,7 @@ static void make_request(void) {
     return;
   }
   check_bytes(request->line, request->line_length, "{\"method\":\"thread/list\",\"id\":7,\"params\":{}}\n");
-  check_bytes(codex_request_method(request), strlen(codex_request_method(request)), "thread/list");
+  check_text(codex_request_method(request), "thread/list");
   check(!codex_request_done(request));
   cx_request_free(request);
 }
@@ -330,7 +330,7 @@ static void errors_are_read(void) {
     feed(session, "{\"error\":%s,\"id\":1}", sample->object);
     const codex_error *error = codex_request_error(request);
     check(codex_request_done(request) && error->kind == CODEX_ERROR_RPC && error->code == sample->code);
-    check_bytes(error->message, strlen(error->message), sample->message);
+    check_text(error->message, sample->message);
     check_slice(codex_request_error_object(request), sample->object);
     check_slice(codex_request_result(request), NULL);
     codex_request_release(request);
@@ -384,12 +384,11 @@ static void server_requests_get_the_safe_answer(void) {
     feed(session, "{\"id\":%zu,\"method\":\"%s\",\"params\":{\"turnId\":\"T\"}}", i,
          answer_samples[i].method);
     sprintf(expected, "{\"id\":%zu,%s}\n", i, answer_samples[i].body);
-    const char *sent = taken_output(session);
-    check_bytes(sent, strlen(sent), expected);
+    check_text(taken_output(session), expected);
   }
   check(session->statistics.answers == COUNT(answer_samples));
   check(session->statistics.server_requests == COUNT(answer_samples));
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "");
   cx_session_free(session);
 }
 
@@ -495,8 +494,7 @@ static void ids_are_echoed_as_they_came(void) {
   for (size_t i = 0; i < COUNT(ids); i++) {
     feed(session, "{\"method\":\"execCommandApproval\",\"params\":{},\"id\": %s }", ids[i]);
     sprintf(expected, "{\"id\":%s,\"result\":{\"decision\":\"denied\"}}\n", ids[i]);
-    const char *sent = taken_output(session);
-    check_bytes(sent, strlen(sent), expected);
+    check_text(taken_output(session), expected);
   }
   cx_session_free(session);
 }

@@ -11,6 +11,10 @@ void test_check_slice(codex_slice slice, const char *expected, const char *file,
     test_check(slice.bytes == NULL, "slice.bytes == NULL", file, line);
 }
 
+void test_check_text(const char *text, const char *expected, const char *file, int line) {
+  test_check_bytes(text, strlen(text), expected, file, line);
+}
+
 /* ---- a session ---- */
 
 cx_session *open_limited(size_t max_line, size_t max_unread, unsigned max_in_flight) {
@@ -137,70 +141,70 @@ void turn_completed(cx_session *session, const char *turn) {
 
 /* ---- accounts ---- */
 
-void note(account *account, const char *format, ...) {
+void note(account *to, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  size_t room = sizeof account->text - account->length;
-  int length = vsnprintf(account->text + account->length, room, format, arguments);
+  size_t room = sizeof to->text - to->length;
+  int length = vsnprintf(to->text + to->length, room, format, arguments);
   va_end(arguments);
-  account->length += (size_t)length < room ? (size_t)length : room - 1;
+  to->length += (size_t)length < room ? (size_t)length : room - 1;
 }
 
-static void note_slice(account *account, const char *name, codex_slice slice) {
+static void note_slice(account *to, const char *name, codex_slice slice) {
   if (slice.bytes)
-    note(account, "%s: %.*s\n", name, (int)slice.length, slice.bytes);
+    note(to, "%s: %.*s\n", name, (int)slice.length, slice.bytes);
   else
-    note(account, "%s: none\n", name);
+    note(to, "%s: none\n", name);
 }
 
-static void note_error(account *account, const codex_error *error) {
-  if (error->kind != CODEX_ERROR_NONE) note(account, "error %d: %s\n", (int)error->kind, error->message);
+static void note_error(account *to, const codex_error *error) {
+  if (error->kind != CODEX_ERROR_NONE) note(to, "error %d: %s\n", (int)error->kind, error->message);
 }
 
-void note_request(account *account, codex_request *request) {
-  note(account, "%s %" PRIu64 "%s\n", codex_request_method(request), codex_request_serial(request),
+void note_request(account *to, codex_request *request) {
+  note(to, "%s %" PRIu64 "%s\n", codex_request_method(request), codex_request_serial(request),
        codex_request_done(request) ? "" : " open");
-  note_slice(account, "result", codex_request_result(request));
-  note_error(account, codex_request_error(request));
+  note_slice(to, "result", codex_request_result(request));
+  note_error(to, codex_request_error(request));
 }
 
-void note_turn(account *account, codex_turn *turn) {
+void note_turn(account *to, codex_turn *turn) {
   static const char *const states[] = {"running", "completed", "broken"};
-  note_slice(account, "turn", codex_turn_id(turn));
-  note_slice(account, "thread", codex_turn_thread_id(turn));
-  note(account, "%s%s\n", states[codex_turn_state_of(turn)], codex_turn_started(turn) ? ", started" : "");
+  note_slice(to, "turn", codex_turn_id(turn));
+  note_slice(to, "thread", codex_turn_thread_id(turn));
+  note(to, "%s%s\n", states[codex_turn_state_of(turn)], codex_turn_started(turn) ? ", started" : "");
   for (size_t i = 0; i < codex_turn_item_count(turn); i++)
-    note_slice(account, "item", codex_turn_item(turn, i));
-  note_slice(account, "first usage", codex_turn_first_usage(turn));
-  note_slice(account, "last usage", codex_turn_last_usage(turn));
-  note_slice(account, "completion", codex_turn_completion(turn));
-  note_slice(account, "final response", codex_turn_final_response(turn));
-  note_error(account, codex_turn_error(turn));
+    note_slice(to, "item", codex_turn_item(turn, i));
+  note_slice(to, "first usage", codex_turn_first_usage(turn));
+  note_slice(to, "last usage", codex_turn_last_usage(turn));
+  note_slice(to, "completion", codex_turn_completion(turn));
+  note_slice(to, "final response", codex_turn_final_response(turn));
+  note_error(to, codex_turn_error(turn));
 }
 
 static const char *const endings[] = {"", "empty", "end", "broken", "overflow", "no memory"};
 
-static codex_stream_result note_next(account *account, codex_stream *stream, bool text) {
+static codex_stream_result note_next(account *to, codex_stream *stream, bool text) {
   codex_event event;
   codex_slice piece, item;
   codex_stream_result result =
       text ? codex_stream_next_text(stream, &piece, &item) : codex_stream_next(stream, &event);
   if (result != CODEX_STREAM_EVENT) return result;
   if (text)
-    note(account, "%.*s: %.*s\n", (int)item.length, item.bytes, (int)piece.length, piece.bytes);
+    note(to, "%.*s: %.*s\n", (int)item.length, item.bytes, (int)piece.length, piece.bytes);
   else
-    note(account, "%.*s\t%.*s\t%.*s\n", (int)event.method.length, event.method.bytes,
-         (int)event.params.length, event.params.bytes, (int)event.line.length, event.line.bytes);
+    note(to, "%.*s\t%.*s\t%.*s\n", (int)event.method.length, event.method.bytes, (int)event.params.length,
+         event.params.bytes, (int)event.line.length, event.line.bytes);
   return result;
 }
 
-void note_stream(account *account, codex_stream *stream, bool text) {
+void note_stream(account *to, codex_stream *stream, bool text) {
   codex_stream_result result;
   unsigned retries = 3;
   do
-    result = note_next(account, stream, text);
+    result = note_next(to, stream, text);
   while (result == CODEX_STREAM_EVENT || (result == CODEX_STREAM_NO_MEMORY && retries-- > 0));
-  note(account, "%s\n", endings[result]);
+  note(to, "%s\n", endings[result]);
 }
 
 const char *methods_of(codex_stream *stream) {

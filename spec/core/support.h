@@ -11,6 +11,9 @@
 #define SLICE(literal) ((codex_slice){literal, sizeof(literal) - 1})
 
 #define check_slice(slice, expected) test_check_slice((slice), (expected), __FILE__, __LINE__)
+/* Compares NUL-terminated strings; text is evaluated once. */
+#define check_text(text, expected) test_check_text((text), (expected), __FILE__, __LINE__)
+void test_check_text(const char *text, const char *expected, const char *file, int line);
 void test_check_slice(codex_slice slice, const char *expected, const char *file, int line);
 
 /* ---- a session ---- */
@@ -58,13 +61,13 @@ typedef struct account {
   size_t length;
 } account;
 
-__attribute__((format(printf, 2, 3))) void note(account *account, const char *format, ...);
-void note_request(account *account, codex_request *request);
-void note_turn(account *account, codex_turn *turn);
+__attribute__((format(printf, 2, 3))) void note(account *to, const char *format, ...);
+void note_request(account *to, codex_request *request);
+void note_turn(account *to, codex_turn *turn);
 
 /* Reads a stream to its end, or as far as it goes: a line for each event or piece of text, then how it ended.
  */
-void note_stream(account *account, codex_stream *stream, bool text);
+void note_stream(account *to, codex_stream *stream, bool text);
 #define check_account(account, expected) check_bytes((account)->text, (account)->length, (expected))
 
 /* Reads a stream into a text of its own, for one check: methods, or pieces of text, separated by commas. */

@@ -18,15 +18,18 @@ static const char recorded[] =
     "{\"method\":\"thread/started\",\"params\":{\"thread\":{\"id\":\"th\",\"turns\":[]}}}\n"
     "{\"id\":2,\"result\":{\"turn\":{\"id\":\"tu\\u0072n\",\"status\":\"inProgress\",\"items\":[]}}}\r\n"
     "\n"
-    "{\"method\":\"thread/status/changed\",\"params\":{\"threadId\":\"th\",\"status\":{\"type\":\"active\"}}}\n"
-    "{\"method\":\"turn\\/started\",\"params\":{\"turn\":{\"id\":\"turn\"},\"threadId\":\"th\"},\"emittedAtMs\":17}\n"
+    "{\"method\":\"thread/status/"
+    "changed\",\"params\":{\"threadId\":\"th\",\"status\":{\"type\":\"active\"}}}\n"
+    "{\"method\":\"turn\\/"
+    "started\",\"params\":{\"turn\":{\"id\":\"turn\"},\"threadId\":\"th\"},\"emittedAtMs\":17}\n"
     "{\"method\":\"turn/started\",\"params\":{\"turn\":{\"id\":\"other\"},\"threadId\":\"th2\"}}\n"
     "{\"method\":\"item/started\",\"params\":{\"item\":{\"type\":\"userMessage\",\"id\":\"u1\"},"
     "\"threadId\":\"th\",\"turnId\":\"turn\"}}\n"
     "{\"params\":{\"turnId\":\"turn\",\"item\":{\"id\":\"u1\",\"type\":\"userMessage\",\"content\":[]},"
     "\"threadId\":\"th\"},\"method\":\"item/completed\"}\r\n"
     "warning: not JSON {\"method\"\n"
-    "{\"method\":\"item/started\",\"params\":{\"item\":{\"type\":\"agentMessage\",\"id\":\"m1\",\"text\":\"\"},"
+    "{\"method\":\"item/"
+    "started\",\"params\":{\"item\":{\"type\":\"agentMessage\",\"id\":\"m1\",\"text\":\"\"},"
     "\"threadId\":\"th\",\"turnId\":\"turn\"}}\n"
     "{\"method\":\"item/agentMessage/delta\",\"params\":{\"threadId\":\"th\",\"turnId\":\"turn\","
     "\"itemId\":\"m1\",\"delta\":\"Gr\xC3\xBC\"}}\n"
@@ -41,7 +44,8 @@ static const char recorded[] =
     "{\"method\":\"thread/tokenUsage/updated\",\"params\":{\"threadId\":\"th\",\"turnId\":\"turn\","
     "\"tokenUsage\":{\"total\":{\"totalTokens\":5}}}}\n"
     "{\"method\":\"item/completed\",\"params\":{\"item\":{\"type\":\"agentMessage\",\"id\":\"m1\","
-    "\"text\":\"Gr\xC3\xBC\xC3\x9F" "e \xF0\x9F\x98\x80, and more\",\"phase\":\"final_answer\"},"
+    "\"text\":\"Gr\xC3\xBC\xC3\x9F"
+    "e \xF0\x9F\x98\x80, and more\",\"phase\":\"final_answer\"},"
     "\"threadId\":\"th\",\"turnId\":\"turn\"}}\n"
     "   \t\n"
     "{\"id\":99,\"result\":{}}\n"
@@ -98,12 +102,12 @@ static void feed_play(play *p) {
   }
 }
 
-static void note_session(account *account, cx_session *session) {
+static void note_session(account *to, cx_session *session) {
   const codex_statistics *s = &session->statistics;
-  note(account, "%s", taken_output(session));
-  note(account, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s->lines,
+  note(to, "%s", taken_output(session));
+  note(to, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", s->lines,
        s->blank_lines, s->invalid_lines, s->unknown_ids, s->notifications, s->server_requests, s->answers);
-  note(account, "%s\n", taken_ready(session));
+  note(to, "%s\n", taken_ready(session));
 }
 
 static void note_play(play *p, outcome *o) {
@@ -152,23 +156,29 @@ static void a_recorded_turn_adds_up(void) {
   check_account(&result.turn,
                 "turn: turn\nthread: th\ncompleted, started\n"
                 "item: {\"id\":\"u1\",\"type\":\"userMessage\",\"content\":[]}\n"
-                "item: {\"type\":\"agentMessage\",\"id\":\"m1\",\"text\":\"Gr\xC3\xBC\xC3\x9F" "e \xF0\x9F\x98\x80, and "
+                "item: {\"type\":\"agentMessage\",\"id\":\"m1\",\"text\":\"Gr\xC3\xBC\xC3\x9F"
+                "e \xF0\x9F\x98\x80, and "
                 "more\",\"phase\":\"final_answer\"}\n"
                 "first usage: {\"total\":{\"totalTokens\":5}}\nlast usage: {\"total\":{\"totalTokens\":9}}\n"
                 "completion: {\"id\":\"turn\",\"items\":[],\"status\":\"completed\",\"error\":null}\n"
-                "final response: Gr\xC3\xBC\xC3\x9F" "e \xF0\x9F\x98\x80, and more\n");
-  check_account(&result.stream, "m1: Gr\xC3\xBC\nm1: \xC3\x9F" "e \xF0\x9F\x98\x80\nm1: , and more\nend\n");
-  check_account(&result.requests, "initialize 1\nresult: {\"userAgent\":\"x/0.169.0\",\"codexHome\":\"/h\"}\n"
-                                  "turn/start 2\nresult: {\"turn\":{\"id\":\"tu\\u0072n\",\"status\":\"inProgress\","
-                                  "\"items\":[]}}\n"
-                                  "third 3\nresult: none\nerror 9: no \"such\" thing\n");
-  check_account(&result.session,
-                "{\"method\":\"initialize\",\"id\":1,\"params\":{}}\n{\"method\":\"turn/start\",\"id\":2,\"params\":{}}\n"
-                "{\"method\":\"third\",\"id\":3,\"params\":[]}\n{\"method\":\"initialized\"}\n"
-                "{\"id\":0,\"result\":{\"decision\":\"decline\"}}\n"
-                "{\"id\":\"a\\\"1\",\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool is not "
-                "available: the client has no handler for it.\"}],\"success\":false}}\n"
-                "24 2 3 1 15 2 2\nrequest 1, request 2, request 3, turn 1\n");
+                "final response: Gr\xC3\xBC\xC3\x9F"
+                "e \xF0\x9F\x98\x80, and more\n");
+  check_account(&result.stream, "m1: Gr\xC3\xBC\nm1: \xC3\x9F"
+                                "e \xF0\x9F\x98\x80\nm1: , and more\nend\n");
+  check_account(&result.requests,
+                "initialize 1\nresult: {\"userAgent\":\"x/0.169.0\",\"codexHome\":\"/h\"}\n"
+                "turn/start 2\nresult: {\"turn\":{\"id\":\"tu\\u0072n\",\"status\":\"inProgress\","
+                "\"items\":[]}}\n"
+                "third 3\nresult: none\nerror 9: no \"such\" thing\n");
+  check_account(
+      &result.session,
+      "{\"method\":\"initialize\",\"id\":1,\"params\":{}}\n{\"method\":\"turn/"
+      "start\",\"id\":2,\"params\":{}}\n"
+      "{\"method\":\"third\",\"id\":3,\"params\":[]}\n{\"method\":\"initialized\"}\n"
+      "{\"id\":0,\"result\":{\"decision\":\"decline\"}}\n"
+      "{\"id\":\"a\\\"1\",\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool is not "
+      "available: the client has no handler for it.\"}],\"success\":false}}\n"
+      "24 2 3 1 15 2 2\nrequest 1, request 2, request 3, turn 1\n");
 }
 
 static void a_stream_gives_each_event_once_in_order(void) {
@@ -280,10 +290,11 @@ static void claim_with_little_memory(void) {
     account pieces = {.length = 0};
     note_stream(&pieces, second, true);
     check_account(&pieces, "m: a\n\nm: b\nend\n");
-    check_bytes(methods_of(first), strlen(methods_of(first)), "end");
+    check_text(methods_of(first), "end");
     check_slice(codex_turn_final_response(turn), "a\nb");
   } else {
-    check(session->error.kind == CODEX_ERROR_NO_MEMORY && codex_turn_error(turn)->kind == CODEX_ERROR_NO_MEMORY);
+    check(session->error.kind == CODEX_ERROR_NO_MEMORY &&
+          codex_turn_error(turn)->kind == CODEX_ERROR_NO_MEMORY);
   }
   codex_stream_free(first);
   codex_stream_free(replay);
@@ -382,8 +393,9 @@ static void the_final_response_follows_the_turn(void) {
 static void odd_items_are_kept_as_they_are(void) {
   cx_session *session = open_session();
   codex_turn *turn = open_turn(session, "T", false);
-  static const char *const items[] = {"{}", "{\"type\":\"agentMessage\"}", "null", "[1]", "\"text\"",
-                                      "{\"type\":\"agentMessage\",\"id\":\"x\",\"text\":5}"};
+  static const char *const items[] = {"{}",       "{\"type\":\"agentMessage\"}",
+                                      "null",     "[1]",
+                                      "\"text\"", "{\"type\":\"agentMessage\",\"id\":\"x\",\"text\":5}"};
   for (size_t i = 0; i < COUNT(items); i++)
     feed(session, "{\"method\":\"item/completed\",\"params\":{\"turnId\":\"T\",\"item\":%s}}", items[i]);
   feed(session, "{\"method\":\"item/completed\",\"params\":{\"turnId\":\"T\"}}");
@@ -399,7 +411,8 @@ static void many_items_are_kept_in_order(void) {
   cx_session *session = open_session();
   codex_turn *turn = open_turn(session, "T", false);
   for (int i = 0; i < 500; i++)
-    feed(session, "{\"method\":\"item/completed\",\"params\":{\"turnId\":\"T\",\"item\":{\"id\":\"%d\"}}}", i);
+    feed(session, "{\"method\":\"item/completed\",\"params\":{\"turnId\":\"T\",\"item\":{\"id\":\"%d\"}}}",
+         i);
   check(codex_turn_item_count(turn) == 500);
   check_slice(codex_turn_item(turn, 499), "{\"id\":\"499\"}");
   codex_turn_release(turn);
@@ -412,7 +425,8 @@ static void usage_is_kept_first_and_last(void) {
   check_slice(codex_turn_first_usage(turn), NULL);
   check_slice(codex_turn_last_usage(turn), NULL);
   for (int i = 1; i <= 3; i++)
-    feed(session, "{\"method\":\"thread/tokenUsage/updated\",\"params\":{\"turnId\":\"T\",\"tokenUsage\":%d}}", i);
+    feed(session,
+         "{\"method\":\"thread/tokenUsage/updated\",\"params\":{\"turnId\":\"T\",\"tokenUsage\":%d}}", i);
   check_slice(codex_turn_first_usage(turn), "1");
   check_slice(codex_turn_last_usage(turn), "3");
   turn_completed(session, "T");
@@ -424,7 +438,8 @@ static void usage_is_kept_first_and_last(void) {
 
 static void an_old_turns_usage_makes_no_turn(void) {
   cx_session *session = open_session();
-  feed(session, "{\"method\":\"thread/tokenUsage/updated\",\"params\":{\"turnId\":\"old\",\"tokenUsage\":4}}");
+  feed(session,
+       "{\"method\":\"thread/tokenUsage/updated\",\"params\":{\"turnId\":\"old\",\"tokenUsage\":4}}");
   check(cx_list_empty(&session->all_turns));
   cx_session_free(session);
 }
@@ -435,7 +450,9 @@ static const struct start_sample {
 } start_samples[] = {
     {"{\"method\":\"turn/started\",\"params\":{\"turn\":{\"id\":\"T\"}}}", true},
     {"{\"method\":\"item/started\",\"params\":{\"turnId\":\"T\",\"item\":{}}}", true},
-    {"{\"method\":\"item/agentMessage/delta\",\"params\":{\"turnId\":\"T\",\"itemId\":\"m\",\"delta\":\"x\"}}", true},
+    {"{\"method\":\"item/agentMessage/"
+     "delta\",\"params\":{\"turnId\":\"T\",\"itemId\":\"m\",\"delta\":\"x\"}}",
+     true},
     {"{\"method\":\"item/agentMessage/delta\",\"params\":{\"turnId\":\"T\"}}", true},
     {"{\"method\":\"item/completed\",\"params\":{\"turnId\":\"T\"}}", true},
     {"{\"method\":\"error\",\"params\":{\"turnId\":\"T\",\"willRetry\":true}}", false},
@@ -477,8 +494,7 @@ static void nothing_follows_the_completion(void) {
   check(codex_turn_state_of(turn) == CODEX_TURN_COMPLETED);
   check(codex_turn_item_count(turn) == 0);
   codex_stream *stream = codex_turn_stream(turn, NULL, false);
-  const char *methods = methods_of(stream);
-  check_bytes(methods, strlen(methods), "turn/started, turn/completed, end");
+  check_text(methods_of(stream), "turn/started, turn/completed, end");
   codex_stream_free(stream);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -496,9 +512,8 @@ static void a_broken_turn_keeps_what_it_had(void) {
   check(codex_turn_item_count(turn) == 1);
   check_slice(codex_turn_completion(turn), NULL);
   codex_stream *later = codex_turn_stream(turn, NULL, false);
-  check_bytes(methods_of(later), strlen(methods_of(later)), "broken");
-  const char *methods = methods_of(stream);
-  check_bytes(methods, strlen(methods), "item/completed, broken");
+  check_text(methods_of(later), "broken");
+  check_text(methods_of(stream), "item/completed, broken");
   codex_stream_free(later);
   codex_stream_free(stream);
   codex_turn_release(turn);
@@ -554,10 +569,8 @@ static void text_comes_in_pieces(void) {
     turn_completed(session, "T");
     turn_completed(session, "U");
     codex_stream *kept = codex_turn_stream(kept_turn, NULL, true);
-    const char *pieces = pieces_of(now);
-    check_bytes(pieces, strlen(pieces), text_samples[i].expected);
-    pieces = pieces_of(kept);
-    check_bytes(pieces, strlen(pieces), text_samples[i].expected);
+    check_text(pieces_of(now), text_samples[i].expected);
+    check_text(pieces_of(kept), text_samples[i].expected);
     codex_stream_free(now);
     codex_stream_free(kept);
     codex_turn_release(turn);
@@ -587,8 +600,7 @@ static void a_late_reader_of_text_gets_what_comes(void) {
   codex_stream *stream = codex_turn_stream(turn, NULL, true);
   message_delta(session, "T", "m", "heard");
   message_completed(session, "T", "m", "missed, heard.", NULL);
-  const char *pieces = pieces_of(stream);
-  check_bytes(pieces, strlen(pieces), "m:heard, m:., empty");
+  check_text(pieces_of(stream), "m:heard, m:., empty");
   codex_stream_free(stream);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -626,11 +638,9 @@ static void methods_are_filtered(void) {
     send_a_turn(session, "T");
     send_a_turn(session, "U");
     codex_stream *kept = codex_turn_stream(kept_turn, filter_samples[i].methods, false);
-    const char *methods = methods_of(now);
-    check_bytes(methods, strlen(methods), filter_samples[i].expected);
-    methods = methods_of(kept);
-    check_bytes(methods, strlen(methods), filter_samples[i].expected);
-    check_bytes(methods_of(kept), strlen(methods_of(kept)), "end"); /* and again */
+    check_text(methods_of(now), filter_samples[i].expected);
+    check_text(methods_of(kept), filter_samples[i].expected);
+    check_text(methods_of(kept), "end"); /* and again */
     codex_stream_free(now);
     codex_stream_free(kept);
     codex_turn_release(turn);
@@ -667,13 +677,9 @@ static void the_first_stream_sees_all_later_ones_what_comes(void) {
   message_completed(session, "T", "m", "x", NULL);
   turn_completed(session, "T");
   codex_stream *third = codex_turn_stream(turn, NULL, false);
-  const char *methods = methods_of(first);
-  check_bytes(methods, strlen(methods),
-              "turn/started, item/agentMessage/delta, item/completed, turn/completed, end");
-  methods = methods_of(second);
-  check_bytes(methods, strlen(methods), "item/completed, turn/completed, end");
-  methods = methods_of(third);
-  check_bytes(methods, strlen(methods), "turn/completed, end");
+  check_text(methods_of(first), "turn/started, item/agentMessage/delta, item/completed, turn/completed, end");
+  check_text(methods_of(second), "item/completed, turn/completed, end");
+  check_text(methods_of(third), "turn/completed, end");
   codex_stream_free(first);
   codex_stream_free(second);
   codex_stream_free(third);
@@ -693,8 +699,7 @@ static void without_kept_events_only_what_comes(void) {
   message_delta(session, "U", "m", "x");
   codex_turn_forget_events(forgotten); /* an open stream stays */
   for (int i = 0; i < 2; i++) {
-    const char *methods = methods_of(streams[i]);
-    check_bytes(methods, strlen(methods), "item/agentMessage/delta, empty");
+    check_text(methods_of(streams[i]), "item/agentMessage/delta, empty");
     codex_stream_free(streams[i]);
   }
   codex_turn_release(turn);
@@ -704,7 +709,8 @@ static void without_kept_events_only_what_comes(void) {
 
 /* The completion is given again as it came, whatever the ids hold. */
 static void a_completion_is_replayed(void) {
-  static const char params[] = "{\"extra\":1,\"threadId\":\"a\\\"b\\\\\",\"turn\":{\"id\":\"T\",\"status\":\"failed\"}}";
+  static const char params[] =
+      "{\"extra\":1,\"threadId\":\"a\\\"b\\\\\",\"turn\":{\"id\":\"T\",\"status\":\"failed\"}}";
   cx_session *session = open_session();
   codex_turn *turn = open_turn(session, "T", false);
   codex_event event;
@@ -738,8 +744,8 @@ static void turns_dont_mix(void) {
   message_completed(session, "A", "m", "of A?", NULL);
   turn_completed(session, "A");
   codex_stream *text_a = codex_turn_stream(a, NULL, true), *text_b = codex_turn_stream(b, NULL, true);
-  check_bytes(pieces_of(text_a), strlen("m:of A, m:?, end"), "m:of A, m:?, end");
-  check_bytes(pieces_of(text_b), strlen("m:of B, m:!, end"), "m:of B, m:!, end");
+  check_text(pieces_of(text_a), "m:of A, m:?, end");
+  check_text(pieces_of(text_b), "m:of B, m:!, end");
   check_slice(codex_turn_final_response(a), "of A?");
   check_slice(codex_turn_final_response(b), "of B!");
   codex_stream_free(text_a);
@@ -765,25 +771,22 @@ static size_t measure_delta(const char *text) {
 static void check_unread(size_t limit, bool overflows) {
   cx_session *session = open_limited(100000, limit, 64);
   codex_turn *turn = open_turn(session, "T", true), *same = open_turn(session, "U", true);
-  codex_stream *stream = codex_turn_stream(turn, NULL, false), *other = codex_turn_stream(turn, only_items, false);
+  codex_stream *stream = codex_turn_stream(turn, NULL, false),
+               *other = codex_turn_stream(turn, only_items, false);
   for (int i = 0; i < 2; i++) {
     message_delta(session, "T", "m", "0123456789");
     message_delta(session, "U", "m", "0123456789");
   }
-  const char *methods = methods_of(stream);
   const char *expected = overflows ? "overflow" : "item/agentMessage/delta, item/agentMessage/delta, empty";
-  check_bytes(methods, strlen(methods), expected);
-  codex_stream *kept = codex_turn_stream(same, NULL, false); /* what is kept for a first stream has the limit too */
-  methods = methods_of(kept);
-  check_bytes(methods, strlen(methods), expected);
+  check_text(methods_of(stream), expected);
+  codex_stream *kept = codex_turn_stream(same, NULL, false); /* what was kept for it has the limit too */
+  check_text(methods_of(kept), expected);
   message_completed(session, "T", "m", "0123456789", NULL);
-  methods = methods_of(stream);
-  check_bytes(methods, strlen(methods), overflows ? "overflow" : "item/completed, empty");
+  check_text(methods_of(stream), overflows ? "overflow" : "item/completed, empty");
   turn_completed(session, "T");
   check(codex_turn_error(turn)->kind == CODEX_ERROR_NONE);
   check_slice(codex_turn_final_response(turn), "0123456789");
-  methods = methods_of(other);
-  if (!overflows) check_bytes(methods, strlen(methods), "item/completed, end");
+  check_text(methods_of(other), "item/completed, end");
   codex_stream_free(stream);
   codex_stream_free(other);
   codex_stream_free(kept);
@@ -824,13 +827,11 @@ static void a_single_event_may_be_larger(void) {
   codex_stream *stream = codex_turn_stream(turn, NULL, false);
   for (int i = 0; i < 3; i++) {
     message_delta(session, "T", "m", "a long text, longer than the limit");
-    const char *methods = methods_of(stream);
-    check_bytes(methods, strlen(methods), "item/agentMessage/delta, empty");
+    check_text(methods_of(stream), "item/agentMessage/delta, empty");
   }
   turn_started(session, "T");
   turn_completed(session, "T");
-  const char *methods = methods_of(stream);
-  check_bytes(methods, strlen(methods), "overflow");
+  check_text(methods_of(stream), "overflow");
   codex_stream_free(stream);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -895,15 +896,13 @@ static void what_is_held_outlives_the_session(void) {
   cx_session_free(session);
   check(codex_request_done(open) && codex_request_error(open)->kind == CODEX_ERROR_CLOSED);
   check(codex_turn_error(turn)->kind == CODEX_ERROR_CLOSED);
-  const char *methods = methods_of(stream);
-  check_bytes(methods, strlen(methods), "turn/started, broken");
+  check_text(methods_of(stream), "turn/started, broken");
   codex_turn_watch(turn, CODEX_WATCH_END);
-  codex_stream *kept = codex_turn_stream(done, only_items, false), *replay = codex_turn_stream(done, NULL, false);
+  codex_stream *kept = codex_turn_stream(done, only_items, false),
+               *replay = codex_turn_stream(done, NULL, false);
   check_slice(codex_turn_final_response(done), "x");
-  methods = methods_of(kept);
-  check_bytes(methods, strlen(methods), "item/completed, end");
-  methods = methods_of(replay);
-  check_bytes(methods, strlen(methods), "turn/completed, end");
+  check_text(methods_of(kept), "item/completed, end");
+  check_text(methods_of(replay), "turn/completed, end");
   codex_turn_release(done);
   codex_turn_release(turn);
   codex_request_release(open);
@@ -923,7 +922,7 @@ static void a_left_stream_changes_nothing(void) {
   message_completed(session, "T", "m", "ab", NULL);
   turn_completed(session, "T");
   check_slice(codex_turn_final_response(turn), "ab");
-  check_bytes(pieces_of(again), 3, "end");
+  check_text(pieces_of(again), "end");
   codex_stream_free(again);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -955,26 +954,23 @@ static void a_watch_is_reported_once(void) {
   codex_stream *stream = codex_turn_stream(turn, NULL, false);
   taken_ready(session);
   turn_started(session, "T");
-  check_bytes(taken_ready(session), 0, ""); /* not asked for */
+  check_text(taken_ready(session), ""); /* not asked for */
   codex_turn_watch(turn, CODEX_WATCH_EVENTS);
   codex_turn_watch(turn, CODEX_WATCH_EVENTS);
-  check_bytes(taken_ready(session), 0, ""); /* only what happens next */
+  check_text(taken_ready(session), ""); /* only what happens next */
   message_delta(session, "T", "m", "x");
   message_delta(session, "T", "m", "x");
-  const char *ready = taken_ready(session);
-  check_bytes(ready, strlen(ready), "turn 1");
+  check_text(taken_ready(session), "turn 1");
   message_delta(session, "T", "m", "x");
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "");
   codex_turn_watch(turn, CODEX_WATCH_END);
   message_delta(session, "T", "m", "x");
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "");
   turn_completed(session, "T");
-  ready = taken_ready(session);
-  check_bytes(ready, strlen(ready), "turn 1");
+  check_text(taken_ready(session), "turn 1");
   codex_turn_watch(turn, CODEX_WATCH_EVENTS); /* it has ended: at once */
-  ready = taken_ready(session);
-  check_bytes(ready, strlen(ready), "turn 1");
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "turn 1");
+  check_text(taken_ready(session), "");
   codex_stream_free(stream);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -987,10 +983,9 @@ static void only_wanted_events_are_reported(void) {
   taken_ready(session);
   codex_turn_watch(turn, CODEX_WATCH_EVENTS);
   turn_started(session, "T");
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "");
   message_delta(session, "T", "m", "x");
-  const char *ready = taken_ready(session);
-  check_bytes(ready, strlen(ready), "turn 1");
+  check_text(taken_ready(session), "turn 1");
   codex_stream_free(stream);
   codex_turn_release(turn);
   cx_session_free(session);
@@ -1004,11 +999,9 @@ static void every_watch_includes_the_end(void) {
     codex_turn_watch(turn, what);
     codex_turn_watch(other, what);
     turn_completed(session, "T");
-    const char *ready = taken_ready(session);
-    check_bytes(ready, strlen(ready), "turn 1");
+    check_text(taken_ready(session), "turn 1");
     fail_session(session, CODEX_ERROR_TRANSPORT_CLOSED, "gone");
-    ready = taken_ready(session);
-    check_bytes(ready, strlen(ready), "turn 2, closed");
+    check_text(taken_ready(session), "turn 2, closed");
     codex_turn_release(turn);
     codex_turn_release(other);
     cx_session_free(session);
@@ -1026,7 +1019,7 @@ static void a_released_turn_is_not_reported(void) {
   codex_turn_release(other);
   turn_started(session, "U");
   turn_completed(session, "T");
-  check_bytes(taken_ready(session), 0, "");
+  check_text(taken_ready(session), "");
   cx_session_free(session);
 }
 
@@ -1053,7 +1046,8 @@ void turn_spec(void) {
   it("gives a late reader of text what comes", a_late_reader_of_text_gets_what_comes);
   it("filters methods", methods_are_filtered);
   it("gives an event's method, params and line", an_event_has_its_parts);
-  it("gives the first stream all events, later ones what comes", the_first_stream_sees_all_later_ones_what_comes);
+  it("gives the first stream all events, later ones what comes",
+     the_first_stream_sees_all_later_ones_what_comes);
   it("keeps no events unasked", without_kept_events_only_what_comes);
   it("replays the completion of a turn that has ended", a_completion_is_replayed);
   it("keeps turns apart", turns_dont_mix);

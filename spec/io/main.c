@@ -5,6 +5,7 @@
 
 void process_spec(void);
 void locate_spec(void);
+void client_spec(void);
 void poller_spec(void);
 
 static int passed, failed;
@@ -42,6 +43,7 @@ void it(const char *sentence, void (*example)(void)) {
 int main(void) {
   process_spec();
   locate_spec();
+  client_spec();
   poller_spec();
   printf("io: %d passed, %d failed\n", passed, failed);
   return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

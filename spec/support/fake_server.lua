@@ -165,8 +165,18 @@ function Server:kill(signal)
   self:hang()
 end
 
---- Closes stdout and lives on.
-function Server:close_stdout() io.stdout:close() end
+-- Lua doesn't close its standard files, so a socket object, which takes any descriptor, does.
+local function close_descriptor(fd)
+  local closer = socket.tcp()
+  closer:close()
+  closer:setfd(fd)
+  closer:close()
+end
+
+--- Closes stdout, or what else is told, and lives on.
+function Server:close_stdout() close_descriptor(1) end
+function Server:close_stdin() close_descriptor(0) end
+function Server:close_stderr() close_descriptor(2) end
 
 --- Neither reads, answers nor leaves, even when the input ends; but not beyond the life of the process that started it.
 function Server:hang()

@@ -40,6 +40,7 @@ struct codex_client {
   unsigned in_interest, out_interest, err_interest;
   client_phase phase;
   double phase_ends;
+  double look_again; /* when to look whether the server has exited */
   double grace;
   double gather_until; /* 0: not gathering */
   bool attached;
@@ -229,6 +230,7 @@ static void read_stderr(codex_client *client) {
 }
 
 static void flush(codex_client *client);
+static size_t read_output(codex_client *client);
 
 /* Goes on with whatever end has begun. A server that left by itself is told apart from one that was asked to.
  */
@@ -236,7 +238,11 @@ static void advance(codex_client *client) {
   if (client->phase == OPEN && client->session->error.kind != CODEX_ERROR_NONE)
     codex_client_shutdown(client, LINGER_SECONDS); /* what it sent can't be gone on from */
   if (client->phase == OPEN || client->phase == GONE) return;
+  client->look_again = cx_now() + REAP_SECONDS;
   bool is_exited = exited(client);
+  /* its last words first; not for ever, as what it has started may hold the pipe and go on writing */
+  if (is_exited && client->phase == DRAINING && cx_now() < client->phase_ends && read_output(client) > 0)
+    return;
   if (is_exited || (client->phase == DRAINING && cx_now() >= client->phase_ends)) {
     read_stderr(client);
     fail_transport(client, is_exited); /* no-op when the owner closed */
@@ -256,10 +262,18 @@ static void advance(codex_client *client) {
   }
 }
 
+/* What the server has asked by now gets its answer, also when the owner has had enough. */
+static void answer_what_came(codex_client *client) {
+  if (client->session->error.kind != CODEX_ERROR_NONE) return;
+  client->more = cx_session_step(client->session, SIZE_MAX);
+  read_output(client);
+  flush(client);
+}
+
 void codex_client_shutdown(codex_client *client, double grace) {
   if (client->phase >= CLOSING) return;
   codex_error error;
-  flush(client);
+  answer_what_came(client);
   cx_error_set(&error, CODEX_ERROR_CLOSED, 0, "the client was closed");
   cx_session_fail(client->session, &error);
   close_fd(client, &client->process.in, &client->in_interest);
@@ -373,7 +387,8 @@ double codex_client_deadline(const codex_client *client) {
   if (request >= 0) deadline = until(request, now);
   if (client->gather_until > 0) deadline = sooner(deadline, until(client->gather_until, now));
   if (client->phase == OPEN || client->phase == GONE) return deadline;
-  if (client->process.out < 0 || client->phase == DRAINING) return sooner(deadline, REAP_SECONDS);
+  if (client->process.out < 0 || client->phase == DRAINING)
+    return sooner(deadline, until(client->look_again, now));
   return sooner(deadline, until(client->phase_ends, now));
 }
 

@@ -1,0 +1,184 @@
+/* The C library as a C program uses it: codex.h, a server that is a few lines of shell, and no Lua. */
+#include "../core/test.h"
+#include "codex.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Reads the id of the request on standard input, so that `answer RESULT` can answer it. */
+#define PRELUDE                                                                                              \
+  "next() { read -r line || exit 0; id=${line#*'\"id\":'}; id=${id%%[,\\}]*}; };"                            \
+  "answer() { printf '{\"id\":%s,\"result\":%s}\\n' \"$id\" \"$1\"; };"                                      \
+  "note() { printf '{\"method\":\"%s\",\"params\":%s}\\n' \"$1\" \"$2\"; };"
+
+static codex_client *start(const char *script) {
+  codex_options options;
+  codex_error error;
+  const char *arguments[] = {"/bin/sh", "-c", script, NULL};
+  codex_options_init(&options);
+  options.arguments = arguments;
+  codex_client *client = codex_client_start(&options, &error);
+  check(client != NULL);
+  return client;
+}
+
+static void wait_for(codex_client *client, codex_request *request) {
+  while (!codex_request_done(request))
+    codex_client_wait(client, 10);
+}
+
+static codex_request *ask(codex_client *client, const char *method) {
+  codex_request *request = codex_client_request(client, method, "{}", 2, 10);
+  wait_for(client, request);
+  return request;
+}
+
+static void example_initialize(void) {
+  codex_client *client =
+      start(PRELUDE "next; answer '{}'; read -r first; next; answer \"$first\"; cat >/dev/null");
+  codex_request *hello = codex_client_initialize(client, "{\"clientInfo\":{}}", 17, 10);
+  wait_for(client, hello);
+  check(codex_request_error(hello)->kind == CODEX_ERROR_NONE);
+  codex_request_release(hello);
+  codex_request *request = ask(client, "echo");
+  codex_slice result = codex_request_result(request);
+  check_bytes(result.bytes, result.length, "{\"method\":\"initialized\"}");
+  codex_request_release(request);
+  codex_client_free(client);
+}
+
+static void example_turn(void) {
+  codex_client *client = start(
+      PRELUDE "next; note item/completed '{\"turnId\":\"t\",\"item\":{\"id\":\"m\","
+              "\"type\":\"agentMessage\",\"text\":\"early\"}}';"
+              "answer '{\"turn\":{\"id\":\"t\"}}';"
+              "note turn/completed '{\"turn\":{\"id\":\"t\",\"status\":\"completed\"}}'; cat >/dev/null");
+  codex_request *request = codex_client_start_turn(client, "turn/start", "{}", 2, 10, true);
+  wait_for(client, request);
+  codex_turn *turn = codex_request_turn(request);
+  codex_request_release(request);
+  check(turn != NULL);
+  while (turn && codex_turn_state_of(turn) == CODEX_TURN_RUNNING)
+    codex_client_wait(client, 10);
+  codex_slice response = codex_turn_final_response(turn);
+  check_bytes(response.bytes, response.length, "early");
+  codex_event event;
+  codex_stream *stream = codex_turn_stream(turn, NULL, false);
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_EVENT);
+  check_bytes(event.method.bytes, event.method.length, "item/completed");
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_EVENT);
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_END);
+  codex_stream_free(stream);
+  codex_turn_release(turn);
+  codex_client_free(client);
+}
+
+static void example_death(void) {
+  codex_client *client = start(PRELUDE "next; echo 'noise' >&2; echo 'Error: it broke' >&2; exit 3");
+  codex_request *request = ask(client, "x");
+  const codex_error *error = codex_request_error(request);
+  check(error->kind == CODEX_ERROR_TRANSPORT_CLOSED);
+  check(strcmp(error->message, "the codex app-server exited with status 3: Error: it broke") == 0);
+  codex_request_release(request);
+  int status, killed;
+  check(codex_client_exit_status(client, &status, &killed) && status == 3 && killed == 0);
+  request = ask(client, "y");
+  check(codex_request_error(request)->kind == CODEX_ERROR_TRANSPORT_CLOSED);
+  codex_request_release(request);
+  check(codex_client_gone(client));
+  codex_client_free(client);
+}
+
+static void example_shutdown(void) {
+  codex_client *client = start("trap '' TERM; cat >/dev/null; while :; do read -r x <&- ; done");
+  codex_request *request = codex_client_request(client, "x", NULL, 0, -1);
+  int pid = codex_client_pid(client);
+  codex_client_shutdown(client, 0.05);
+  check(codex_request_error(request)->kind == CODEX_ERROR_CLOSED);
+  while (!codex_client_gone(client))
+    codex_client_wait(client, 10);
+  check(kill(pid, 0) == -1 && errno == ESRCH);
+  codex_client_free(client);
+  codex_request_release(request);
+}
+
+static void example_idle(void) {
+  codex_client *client = start("cat >/dev/null");
+  check(codex_client_deadline(client) < 0);
+  codex_client_dispatch(client);
+  check(codex_client_deadline(client) < 0);
+  check(codex_client_statistics(client)->wakeups == 0);
+  codex_client_free(client);
+}
+
+static void example_timeout(void) {
+  codex_client *client = start("cat >/dev/null");
+  codex_request *request = codex_client_request(client, "x", NULL, 0, 0.01);
+  wait_for(client, request);
+  check(codex_request_error(request)->kind == CODEX_ERROR_TIMEOUT);
+  codex_request_release(request);
+  codex_client_free(client);
+}
+
+static void example_attach(void) {
+  static const char answer[] = "{\"id\":1,\"result\":[]}\n";
+  codex_options options;
+  codex_error error;
+  int ends[2];
+  char line[64];
+  codex_options_init(&options);
+  check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  codex_client *client = codex_client_attach(ends[0], ends[0], &options, &error);
+  check(client != NULL);
+  codex_request *request = codex_client_request(client, "x", NULL, 0, 10);
+  ssize_t length = read(ends[1], line, sizeof line);
+  check_bytes(line, length > 0 ? (size_t)length : 0, "{\"method\":\"x\",\"id\":1}\n");
+  check(write(ends[1], answer, sizeof answer - 1) == sizeof answer - 1);
+  wait_for(client, request);
+  check(codex_request_error(request)->kind == CODEX_ERROR_NONE);
+  codex_request_release(request);
+  close(ends[1]);
+  request = ask(client, "y");
+  check(codex_request_error(request)->kind == CODEX_ERROR_TRANSPORT_CLOSED);
+  codex_request_release(request);
+  codex_client_free(client);
+}
+
+static void example_missing(void) {
+  codex_options options;
+  codex_error error;
+  codex_options_init(&options);
+  options.codex_bin = "/nonexistent/codex";
+  check(codex_client_start(&options, &error) == NULL);
+  check(error.kind == CODEX_ERROR_SPAWN_FAILED && strstr(error.message, "/nonexistent/codex") != NULL);
+}
+
+static void example_outlived(void) {
+  codex_client *client = start("cat >/dev/null");
+  codex_request *request = codex_client_request(client, "x", NULL, 0, -1);
+  codex_turn *turn = codex_client_turn(client, "t", 1, true);
+  codex_stream *stream = codex_turn_stream(turn, NULL, false);
+  codex_client_free(client);
+  codex_event event;
+  check(codex_request_error(request)->kind == CODEX_ERROR_CLOSED);
+  check(codex_turn_state_of(turn) == CODEX_TURN_BROKEN);
+  codex_turn_release(turn);
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_BROKEN);
+  codex_stream_free(stream);
+  codex_request_release(request);
+}
+
+void client_spec(void) {
+  it("initialize is followed by initialized", example_initialize);
+  it("a turn is collected, with what came before the answer", example_turn);
+  it("the end of the server is told in its own words, and stays told", example_death);
+  it("a server that won't leave is made to", example_shutdown);
+  it("an idle client wants nothing", example_idle);
+  it("a request that isn't answered ends in time", example_timeout);
+  it("one socket for both directions can be attached", example_attach);
+  it("a program that isn't there is named", example_missing);
+  it("requests, turns and streams outlive the client", example_outlived);
+}
