@@ -1,5 +1,5 @@
 /* The buffer: limits, order, storage, failure. */
-#include "../../src/core/buffer.h"
+#include "core/buffer.h"
 #include "test.h"
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* JSON: what is read, what is refused and where, numbers to the last bit, strings in both modes, and writing.
  */
-#include "../../src/core/json.h"
+#include "core/json.h"
 #include "test.h"
 
 #include <float.h>

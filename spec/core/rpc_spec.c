@@ -357,6 +357,9 @@ static void long_messages_are_cut(void) {
 
 /* ---- answers ---- */
 
+#define DENIED                                                                                               \
+  "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"the client has no handler for approvals\"}}}"
+
 static const struct answer_sample {
   const char *method, *body;
 } answer_samples[] = {
@@ -367,8 +370,8 @@ static const struct answer_sample {
                        "available: the client has no handler for it.\"}],\"success\":false}"},
     {"item/tool/requestUserInput", "\"result\":{\"answers\":{}}"},
     {"mcpServer/elicitation/request", "\"result\":{\"action\":\"decline\",\"content\":null,\"_meta\":null}"},
-    {"applyPatchApproval", "\"result\":{\"decision\":\"denied\"}"},
-    {"execCommandApproval", "\"result\":{\"decision\":\"denied\"}"},
+    {"applyPatchApproval", DENIED},
+    {"execCommandApproval", DENIED},
     {"account/chatgptAuthTokens/refresh",
      "\"error\":{\"code\":-32000,\"message\":\"the client holds no ChatGPT tokens\"}"},
     {"attestation/generate", "\"error\":{\"code\":-32000,\"message\":\"the client gives no attestations\"}"},
@@ -493,7 +496,7 @@ static void ids_are_echoed_as_they_came(void) {
   char expected[1000];
   for (size_t i = 0; i < COUNT(ids); i++) {
     feed(session, "{\"method\":\"execCommandApproval\",\"params\":{},\"id\": %s }", ids[i]);
-    sprintf(expected, "{\"id\":%s,\"result\":{\"decision\":\"denied\"}}\n", ids[i]);
+    sprintf(expected, "{\"id\":%s," DENIED "}\n", ids[i]);
     check_text(taken_output(session), expected);
   }
   cx_session_free(session);
@@ -502,7 +505,7 @@ static void ids_are_echoed_as_they_came(void) {
 static void an_answer_comes_whole_or_not_at_all(void) {
   cx_buffer out;
   int status = CX_ELIMIT;
-  static const char line[] = "{\"id\":1,\"result\":{\"decision\":\"denied\"}}\n";
+  static const char line[] = "{\"id\":1," DENIED "}\n";
   for (size_t max = 1; status == CX_ELIMIT && max < 200; max++) {
     cx_buffer_init(&out, max);
     status = cx_answer_safely(&out, SLICE("1"), SLICE("execCommandApproval"));

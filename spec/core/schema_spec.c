@@ -1,5 +1,6 @@
-#include "schema.h"
 #include "test.h"
+
+#include "core/schema.h"
 
 void schema_spec(void);
 

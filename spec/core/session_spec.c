@@ -147,22 +147,61 @@ static void requests_over_the_limit_wait(void) {
 
 static void the_queue_keeps_its_order(void) {
   cx_session *session = open_limited(1000, 1000, 2);
-  static const char *const methods[] = {"a", "b", "c", "command/exec", "d"};
+  static const char *const methods[] = {"a", "b", "c", "d"};
   codex_request *requests[COUNT(methods)];
   for (size_t i = 0; i < COUNT(methods); i++)
     requests[i] = ask(session, methods[i]);
   check_text(taken_output(session),
              "{\"method\":\"a\",\"id\":1,\"params\":{}}\n{\"method\":\"b\",\"id\":2,\"params\":{}}\n");
   feed(session, "{\"error\":{\"code\":1,\"message\":\"x\"},\"id\":2}");
-  /* one that takes long by nature doesn't count, but waits for its turn */
+  check_text(taken_output(session), "{\"method\":\"c\",\"id\":3,\"params\":{}}\n");
+  feed(session, "{\"id\":1,\"result\":{}}");
+  check_text(taken_output(session), "{\"method\":\"d\",\"id\":4,\"params\":{}}\n");
+  for (size_t i = 0; i < COUNT(methods); i++)
+    codex_request_release(requests[i]);
+  cx_session_free(session);
+}
+
+/* A request that takes long by nature holds a place only until an answer shows that the server has read it.
+ */
+static void long_requests_free_their_place(void) {
+  cx_session *session = open_limited(1000, 1000, 2);
+  static const char *const methods[] = {"a", "command/exec", "b", "c"};
+  codex_request *requests[COUNT(methods)];
+  for (size_t i = 0; i < COUNT(methods); i++)
+    requests[i] = ask(session, methods[i]);
   check_text(
       taken_output(session),
-      "{\"method\":\"c\",\"id\":3,\"params\":{}}\n{\"method\":\"command/exec\",\"id\":4,\"params\":{}}\n");
-  feed(session, "{\"id\":4,\"result\":{}}");
-  check_text(taken_output(session), "");
-  feed(session, "{\"id\":1,\"result\":{}}");
-  check_text(taken_output(session), "{\"method\":\"d\",\"id\":5,\"params\":{}}\n");
+      "{\"method\":\"a\",\"id\":1,\"params\":{}}\n{\"method\":\"command/exec\",\"id\":2,\"params\":{}}\n");
+  feed(session, "{\"id\":1,\"result\":{}}"); /* written before it, so it shows nothing */
+  check_text(taken_output(session), "{\"method\":\"b\",\"id\":3,\"params\":{}}\n");
+  feed(session, "{\"id\":3,\"result\":{}}");
+  check_text(taken_output(session), "{\"method\":\"c\",\"id\":4,\"params\":{}}\n");
+  check(!codex_request_done(requests[1]));
   for (size_t i = 0; i < COUNT(methods); i++)
+    codex_request_release(requests[i]);
+  cx_session_free(session);
+}
+
+/* When only such requests fill the places, something cheap is asked, whose answer shows that they were read.
+ */
+static void long_requests_alone_are_probed(void) {
+  cx_session *session = open_limited(1000, 1000, 2);
+  codex_request *requests[5];
+  for (size_t i = 0; i < COUNT(requests); i++)
+    requests[i] = ask(session, "command/exec");
+  check_text(taken_output(session),
+             "{\"method\":\"command/exec\",\"id\":1,\"params\":{}}\n"
+             "{\"method\":\"command/exec\",\"id\":2,\"params\":{}}\n"
+             "{\"method\":\"thread/loaded/list\",\"id\":4,\"params\":{\"limit\":1}}\n");
+  feed(session, "{\"id\":4,\"result\":{\"data\":[]}}");
+  check_text(taken_output(session),
+             "{\"method\":\"command/exec\",\"id\":3,\"params\":{}}\n"
+             "{\"method\":\"command/exec\",\"id\":5,\"params\":{}}\n"
+             "{\"method\":\"thread/loaded/list\",\"id\":7,\"params\":{\"limit\":1}}\n");
+  feed(session, "{\"id\":5,\"result\":{}}"); /* itself an answer, which shows as much */
+  check_text(taken_output(session), "{\"method\":\"command/exec\",\"id\":6,\"params\":{}}\n");
+  for (size_t i = 0; i < COUNT(requests); i++)
     codex_request_release(requests[i]);
   cx_session_free(session);
 }
@@ -355,7 +394,7 @@ static void answers_crowd_out_requests(void) {
   codex_request *sent = ask(session, "m"), *queued = ask(session, "queued"), *refused;
   taken_output(session);
   for (int i = 0; i < 4; i++)
-    feed(session, "{\"id\":%d,\"method\":\"execCommandApproval\",\"params\":{}}", i);
+    feed(session, "{\"id\":%d,\"method\":\"item/fileChange/requestApproval\",\"params\":{}}", i);
   refused = ask(session, "m");
   check(codex_request_done(refused) && codex_request_error(refused)->kind == CODEX_ERROR_OVERFLOW);
   check(session->error.kind == CODEX_ERROR_NONE);
@@ -797,6 +836,8 @@ void session_spec(void) {
   it("forgets a released request", a_released_request_is_forgotten);
   it("lets requests over the limit wait", requests_over_the_limit_wait);
   it("keeps the queue in order", the_queue_keeps_its_order);
+  it("frees the place of a long request once it was read", long_requests_free_their_place);
+  it("probes long requests that fill all places", long_requests_alone_are_probed);
   it("gets thousands answered", many_are_answered);
   it("lets time run out, in the queue and on the wire", time_runs_out);
   it("lets a released request run out of time in silence", a_released_request_runs_out_of_time_in_silence);

@@ -290,7 +290,7 @@ static void claim_with_little_memory(void) {
     account pieces = {.length = 0};
     note_stream(&pieces, second, true);
     check_account(&pieces, "m: a\n\nm: b\nend\n");
-    check_text(methods_of(first), "end");
+    check_text(methods_of(first), "item/completed, turn/completed, end");
     check_slice(codex_turn_final_response(turn), "a\nb");
   } else {
     check(session->error.kind == CODEX_ERROR_NO_MEMORY &&

@@ -9,6 +9,9 @@ typedef struct answer {
   const char *body; /* the member of the answer: a result, or an error */
 } answer;
 
+#define DENIED                                                                                               \
+  "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"the client has no handler for approvals\"}}}"
+
 static const answer answers[] = {
     {"item/commandExecution/requestApproval", "\"result\":{\"decision\":\"decline\"}"},
     {"item/fileChange/requestApproval", "\"result\":{\"decision\":\"decline\"}"},
@@ -18,8 +21,8 @@ static const answer answers[] = {
      "the client has no handler for it.\"}],\"success\":false}"},
     {"item/tool/requestUserInput", "\"result\":{\"answers\":{}}"},
     {"mcpServer/elicitation/request", "\"result\":{\"action\":\"decline\",\"content\":null,\"_meta\":null}"},
-    {"applyPatchApproval", "\"result\":{\"decision\":\"denied\"}"},
-    {"execCommandApproval", "\"result\":{\"decision\":\"denied\"}"},
+    {"applyPatchApproval", DENIED},
+    {"execCommandApproval", DENIED},
     {"account/chatgptAuthTokens/refresh",
      "\"error\":{\"code\":-32000,\"message\":\"the client holds no ChatGPT tokens\"}"},
     {"attestation/generate", "\"error\":{\"code\":-32000,\"message\":\"the client gives no attestations\"}"},

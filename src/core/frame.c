@@ -6,6 +6,9 @@
 /* A pipe holds 64 KiB by default, so that is what one read can bring. */
 #define READ_SIZE ((size_t)64 << 10)
 
+/* What an empty buffer may keep: a rare long line must not hold its storage for ever. */
+#define KEPT_SIZE ((size_t)1 << 20)
+
 void cx_frame_init(cx_frame *frame, size_t max_line) {
   /* room for a line of the greatest length, its CR LF, and what a read brought beyond it */
   size_t slack = 2 * READ_SIZE + 2;
@@ -19,6 +22,8 @@ void cx_frame_free(cx_frame *frame) {
 }
 
 char *cx_frame_reserve(cx_frame *frame, size_t *space) {
+  if (cx_buffer_length(&frame->input) == 0 && frame->input.capacity > KEPT_SIZE)
+    cx_buffer_free(&frame->input);
   if (cx_buffer_reserve(&frame->input, READ_SIZE) != CX_OK) return NULL;
   *space = READ_SIZE;
   return frame->input.data + frame->input.end;

@@ -138,9 +138,7 @@ static bool scan_line(cx_message *message) {
   return more == 0 && cx_json_skip_space(m.next, end) == end;
 }
 
-/* Replaces a value by the string's contents; anything but a string counts as absent. Ids and method names
- * hold no escapes when the server writes them, so decoding is the exception. */
-static int decode_string(codex_slice *value, cx_buffer *scratch) {
+int cx_json_decode_string(codex_slice *value, cx_buffer *scratch) {
   codex_slice contents;
   if (!cx_json_string_contents(*value, &contents)) {
     *value = (codex_slice){NULL, 0};
@@ -154,10 +152,15 @@ static int decode_string(codex_slice *value, cx_buffer *scratch) {
   return status;
 }
 
+static void find_id(codex_slice *id, codex_slice object) {
+  codex_slice contents;
+  if (object.bytes && !cx_json_string_contents(*id, &contents)) *id = cx_json_member(object, "id");
+}
+
 static int decode_strings(cx_message *message, cx_buffer *scratch) {
   codex_slice contents;
-  if (!message->turn_id.bytes && message->turn.bytes) message->turn_id = cx_json_member(message->turn, "id");
-  if (!message->item_id.bytes && message->item.bytes) message->item_id = cx_json_member(message->item, "id");
+  find_id(&message->turn_id, message->turn);
+  find_id(&message->item_id, message->item);
   codex_slice *strings[] = {&message->method, &message->thread_id, &message->turn_id, &message->item_id};
   size_t room = 0;
   for (size_t i = 0; i < 4; i++)
@@ -167,7 +170,7 @@ static int decode_strings(cx_message *message, cx_buffer *scratch) {
   bool escapes = memchr(message->line.bytes, '\\', message->line.length) != NULL;
   if (escapes && cx_buffer_reserve(scratch, 3 * room + 1) != CX_OK) return CX_ENOMEM;
   for (size_t i = 0; i < 4; i++) {
-    int status = decode_string(strings[i], scratch);
+    int status = cx_json_decode_string(strings[i], scratch);
     if (status != CX_OK) return status;
   }
   message->delta = cx_json_string_contents(message->delta, &contents) ? contents : (codex_slice){NULL, 0};
@@ -178,10 +181,14 @@ static bool is_id(codex_slice id) {
   return id.bytes && (id.bytes[0] == '"' || id.bytes[0] == '-' || (id.bytes[0] >= '0' && id.bytes[0] <= '9'));
 }
 
-static cx_message_kind kind_of(const cx_message *message) {
+/* Of result and error only one is left. */
+static cx_message_kind kind_of(cx_message *message) {
+  codex_slice none = {NULL, 0};
+  if (CX_SLICE_IS(message->error, "null")) message->error = none;
+  if (message->error.bytes) message->result = none;
   if (message->method.bytes) return is_id(message->id) ? CX_MESSAGE_REQUEST : CX_MESSAGE_NOTIFICATION;
   if (!message->id.bytes) return CX_MESSAGE_INVALID;
-  if (message->error.bytes && !CX_SLICE_IS(message->error, "null")) return CX_MESSAGE_ERROR;
+  if (message->error.bytes) return CX_MESSAGE_ERROR;
   return message->result.bytes ? CX_MESSAGE_RESULT : CX_MESSAGE_INVALID;
 }
 

@@ -38,6 +38,11 @@ codex_slice cx_json_member(codex_slice object, const char *name);
 /* Whether a slice of JSON text is a string, and then its contents, still escaped. */
 bool cx_json_string_contents(codex_slice value, codex_slice *contents);
 
+/* Replaces a slice of JSON text by its string's contents, decoded into scratch where there are escapes;
+ * anything but a string becomes no text. Ids and method names hold no escapes when the server writes them, so
+ * decoding is the exception. CX_OK or CX_ENOMEM. */
+int cx_json_decode_string(codex_slice *value, cx_buffer *scratch);
+
 /* Whether a slice of JSON text is the string name (which needs no escapes). */
 bool cx_json_is_string(codex_slice value, const char *name);
 

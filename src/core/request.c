@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include "copy.h"
 #include "error.h"
 #include "json.h"
 #include "message.h"
@@ -23,9 +24,19 @@ bool cx_method_takes_long(const char *method) {
   return false;
 }
 
+/* The server doesn't answer at all where this isn't so. */
+static bool is_json(const char *text, size_t length) {
+  cx_json_reader reader;
+  cx_json_token token;
+  cx_json_reader_init(&reader, text, length, CX_JSON_STRICT);
+  do
+    token = cx_json_next(&reader);
+  while (token != CX_JSON_END && token != CX_JSON_ERROR);
+  return token == CX_JSON_END;
+}
+
 static int write_params(cx_buffer *out, const char *params, size_t length) {
-  const char *end = params + length, *after = cx_json_skip_value(params, end, 1);
-  if (!after || cx_json_skip_space(after, end) != end || !cx_utf8_valid(params, length)) return CX_EINVAL;
+  if (!is_json(params, length)) return CX_EINVAL;
   size_t start = out->end;
   int status = cx_buffer_append(out, params, length);
   if (status != CX_OK) return status;
@@ -62,18 +73,19 @@ int cx_request_new(codex_request **result, uint64_t id, const char *method, cons
   request->deadline = -1;
   request->exempt = cx_method_takes_long(method);
   cx_list_init(&request->in_session);
+  cx_list_init(&request->in_untaken);
   cx_ready_init(&request->ready, CODEX_READY_REQUEST, id);
-  request->method = strdup(method);
+  request->method = cx_copy_string(method);
   int status = request->method ? cx_write_call(&line, id, method, params, length) : CX_ENOMEM;
-  if (status != CX_OK) {
+  if (status == CX_ENOMEM) {
     cx_buffer_free(&line);
     cx_request_free(request);
-    return status;
+    return CX_ENOMEM;
   }
   request->line = line.data;
   request->line_length = line.end;
   *result = request;
-  return CX_OK;
+  return status;
 }
 
 static void finish(codex_request *request) {
@@ -92,6 +104,7 @@ static int read_error(codex_request *request) {
   if (cx_json_string_contents(cx_json_member(request->error_object, "message"), &contents))
     status = cx_json_unescape(contents.bytes, contents.length, CX_JSON_LENIENT, &text);
   size_t length = cx_buffer_length(&text);
+  if (length > CODEX_ERROR_MESSAGE_SIZE) length = CODEX_ERROR_MESSAGE_SIZE;
   if (length > 0)
     cx_error_set(&request->error, CODEX_ERROR_RPC, number, "%.*s", (int)length, cx_buffer_bytes(&text));
   else
@@ -122,12 +135,16 @@ int cx_request_answer(codex_request *request, codex_slice line, codex_slice resu
 }
 
 void cx_request_fail(codex_request *request, const codex_error *error) {
+  codex_turn_release(request->turn);
+  request->turn = NULL;
+  request->error_object = (codex_slice){NULL, 0};
   request->error = *error;
   finish(request);
 }
 
 void cx_request_free(codex_request *request) {
   cx_list_remove(&request->in_session);
+  cx_list_remove(&request->in_untaken);
   cx_list_remove(&request->ready.node);
   codex_turn_release(request->turn);
   free(request->method);

@@ -21,6 +21,7 @@ struct codex_request {
   uint64_t id;                /* on the wire, and its serial */
   uint64_t written;           /* its place among the requests written */
   double deadline;            /* a time, or negative */
+  cx_list in_untaken;         /* exempt and written, and not known to have left the server's inbox yet */
   cx_list in_session;         /* the queue, or what is on the wire, in order */
   cx_ready ready;
   char *method;
@@ -35,15 +36,16 @@ struct codex_request {
 /* Whether a method's answer may take as long as what it runs. */
 bool cx_method_takes_long(const char *method);
 
-/* Makes a request in state QUEUED with its line built: CX_OK, CX_ENOMEM, CX_EINVAL for params that aren't
- * JSON, CX_ELIMIT for a line longer than the queue may ever hold. params may be NULL. */
+/* Makes a request in state QUEUED with its line built: CX_OK or CX_ENOMEM; or one without a line, and why:
+ * CX_EINVAL for params that aren't JSON, CX_ELIMIT for a line longer than the queue may ever hold. params may
+ * be NULL. */
 int cx_request_new(codex_request **request, uint64_t id, const char *method, const char *params,
                    size_t length);
 
 /* Takes the answer in: a copy of the line, and where result or error are. CX_OK or CX_ENOMEM. */
 int cx_request_answer(codex_request *request, codex_slice line, codex_slice result, codex_slice error);
 
-/* Ends a request that has no answer. */
+/* Ends a request that has no answer, or none that could be taken in. */
 void cx_request_fail(codex_request *request, const codex_error *error);
 
 /* Frees it, wherever it is; the session has let go of it. */

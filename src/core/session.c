@@ -10,16 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void fail_no_memory(cx_session *session) {
+static void set_overflow(const cx_session *session, codex_error *error) {
+  cx_error_set(error, CODEX_ERROR_OVERFLOW, 0, "more than %zu MiB would be waiting to be sent",
+               session->output.max >> 20);
+}
+
+/* Ends the connection because what must be sent can't be: CX_ENOMEM or CX_ELIMIT. */
+static void fail_status(cx_session *session, int status) {
   codex_error error;
-  cx_error_set(&error, CODEX_ERROR_NO_MEMORY, 0, "out of memory");
+  if (status == CX_ELIMIT)
+    set_overflow(session, &error);
+  else
+    cx_error_set(&error, CODEX_ERROR_NO_MEMORY, 0, "out of memory");
   cx_session_fail(session, &error);
 }
 
 cx_session *cx_session_new(const codex_options *options) {
   cx_session *session = calloc(1, sizeof *session);
   if (!session) return NULL;
-  session->max_in_flight = options->max_in_flight;
+  session->max_in_flight = options->max_in_flight ? options->max_in_flight : 1;
   session->max_unread = options->max_unread;
   session->next_deadline = -1;
   cx_frame_init(&session->frame, options->max_line);
@@ -30,6 +39,7 @@ cx_session *cx_session_new(const codex_options *options) {
   cx_map_init(&session->turns, (uint32_t)((uintptr_t)session >> 4));
   cx_list_init(&session->queue);
   cx_list_init(&session->on_wire);
+  cx_list_init(&session->untaken);
   cx_list_init(&session->all_turns);
   cx_list_init(&session->unclaimed);
   cx_list_init(&session->ready);
@@ -74,6 +84,7 @@ static void leave_unclaimed(cx_session *session, codex_turn *turn) {
   if (cx_list_empty(&turn->in_unclaimed)) return;
   cx_list_remove(&turn->in_unclaimed);
   session->unclaimed_count--;
+  session->unclaimed_bytes -= cx_turn_held(turn);
 }
 
 static void forget_turn(cx_session *session, codex_turn *turn) {
@@ -83,6 +94,8 @@ static void forget_turn(cx_session *session, codex_turn *turn) {
 }
 
 void cx_session_turn_abandoned(cx_session *session, codex_turn *turn) {
+  turn->watched = 0;
+  cx_list_remove(&turn->ready.node);
   /* while it runs it stays known, so that its events aren't taken for those of a turn yet to be claimed */
   if (turn->state != CODEX_TURN_RUNNING)
     forget_turn(session, turn);
@@ -113,15 +126,17 @@ static uint64_t oldest_start(const cx_session *session) {
   return UINT64_MAX;
 }
 
+static bool too_many_unclaimed(const cx_session *session) {
+  return session->unclaimed_count > CX_MAX_UNCLAIMED_TURNS ||
+         session->unclaimed_bytes > CX_MAX_UNCLAIMED_BYTES;
+}
+
 static void limit_unclaimed(cx_session *session) {
-  size_t bytes = 0;
-  for (cx_list *node = session->unclaimed.next; node != &session->unclaimed; node = node->next)
-    bytes += cx_turn_unread(cx_list_entry(node, codex_turn, in_unclaimed));
+  if (!too_many_unclaimed(session)) return;
   uint64_t start = oldest_start(session);
-  while (session->unclaimed_count > CX_MAX_UNCLAIMED_TURNS || bytes > CX_MAX_UNCLAIMED_BYTES) {
+  while (too_many_unclaimed(session)) {
     codex_turn *oldest = cx_list_entry(session->unclaimed.next, codex_turn, in_unclaimed);
-    if (cx_list_empty(&session->unclaimed) || oldest->born >= start) return;
-    bytes -= cx_turn_unread(oldest);
+    if (oldest->born >= start) return;
     session->statistics.dropped_events++;
     forget_turn(session, oldest);
   }
@@ -132,6 +147,7 @@ static codex_turn *add_unclaimed(cx_session *session, const cx_message *message)
   if (!turn) return NULL;
   cx_list_append(&session->unclaimed, &turn->in_unclaimed);
   session->unclaimed_count++;
+  session->unclaimed_bytes += cx_turn_held(turn);
   return turn;
 }
 
@@ -164,7 +180,9 @@ static int handle_notification(cx_session *session, const cx_message *message) {
     if (!turn) return CX_ENOMEM;
   }
   unsigned happened;
+  size_t held = cx_turn_held(turn);
   int status = cx_turn_collect(turn, message, &happened);
+  if (!turn->claimed) session->unclaimed_bytes += cx_turn_held(turn) - held; /* it may have become less */
   cx_session_turn_happened(session, turn, happened);
   if (turn->references == 0 && turn->claimed && turn->state != CODEX_TURN_RUNNING)
     forget_turn(session, turn);
@@ -182,7 +200,23 @@ static int handle_request(cx_session *session, const cx_message *message) {
 
 static void send_queued(cx_session *session);
 
+static void leave_untaken(cx_session *session, codex_request *request) {
+  if (cx_list_empty(&request->in_untaken)) return;
+  cx_list_remove(&request->in_untaken);
+  session->untaken_count--;
+}
+
+/* The server reads in order: whoever was written before a request that is answered has been read. */
+static void note_taken(cx_session *session, uint64_t written) {
+  while (!cx_list_empty(&session->untaken)) {
+    codex_request *oldest = cx_list_entry(session->untaken.next, codex_request, in_untaken);
+    if (oldest->written > written) return;
+    leave_untaken(session, oldest);
+  }
+}
+
 static void leave_wire(cx_session *session, codex_request *request) {
+  leave_untaken(session, request);
   cx_list_remove(&request->in_session);
   cx_map_remove(&session->sent, (const char *)&request->id, sizeof request->id);
   if (!request->exempt) session->in_flight--;
@@ -196,12 +230,13 @@ static void report(cx_session *session, codex_request *request) {
 }
 
 static int adopt_turn(cx_session *session, codex_request *request, codex_slice result) {
-  codex_slice contents, turn = cx_json_member(result, "turn");
-  if (!cx_json_string_contents(cx_json_member(turn, "id"), &contents)) return CX_OK;
-  codex_turn *known = cx_map_get(&session->turns, contents.bytes, contents.length);
+  codex_slice id = cx_json_member(cx_json_member(result, "turn"), "id");
+  int status = cx_json_decode_string(&id, &session->scratch);
+  if (status != CX_OK || !id.bytes) return status;
+  codex_turn *known = cx_map_get(&session->turns, id.bytes, id.length);
   request->joined = known && known->claimed;
   if (request->joined || request->released) return CX_OK;
-  request->turn = claim(session, contents, (codex_slice){"", 0}, request->keep_events);
+  request->turn = claim(session, id, (codex_slice){"", 0}, request->keep_events);
   return request->turn ? CX_OK : CX_ENOMEM;
 }
 
@@ -219,6 +254,7 @@ static int handle_answer(cx_session *session, const cx_message *message) {
   if (request->starts_turn && message->result.bytes) status = adopt_turn(session, request, message->result);
   if (status == CX_OK) status = cx_request_answer(request, message->line, message->result, message->error);
   if (status != CX_OK) return status;
+  note_taken(session, request->written);
   leave_wire(session, request);
   if (request->initializes && request->result.bytes)
     status = cx_write_call(&session->output, 0, "initialized", NULL, 0);
@@ -252,7 +288,7 @@ static int handle_line(cx_session *session, codex_slice line) {
 
 char *cx_session_reserve(cx_session *session, size_t *space) {
   char *room = cx_frame_reserve(&session->frame, space);
-  if (!room) fail_no_memory(session);
+  if (!room) fail_status(session, CX_ENOMEM);
   return room;
 }
 
@@ -260,13 +296,10 @@ void cx_session_commit(cx_session *session, size_t length) {
   cx_frame_commit(&session->frame, length);
 }
 
-static void fail_line(cx_session *session, int status) {
+static void fail_line_limit(cx_session *session) {
   codex_error error;
-  if (status == CX_ELIMIT)
-    cx_error_set(&error, CODEX_ERROR_PROTOCOL, 0, "the server sent a line of more than %zu bytes",
-                 session->frame.max_line);
-  else
-    cx_error_set(&error, CODEX_ERROR_NO_MEMORY, 0, "out of memory");
+  cx_error_set(&error, CODEX_ERROR_PROTOCOL, 0, "the server sent a line of more than %zu bytes",
+               session->frame.max_line);
   cx_session_fail(session, &error);
 }
 
@@ -276,13 +309,15 @@ bool cx_session_step(cx_session *session, size_t budget) {
   while (session->error.kind == CODEX_ERROR_NONE) {
     int status = cx_frame_peek(&session->frame, &line);
     if (status == CX_EINVAL) return false;
-    if (status == CX_OK) {
-      if (handled > 0 && handled + line.length > budget) return true;
-      cx_frame_take(&session->frame, line);
-      handled += line.length + 1;
-      status = handle_line(session, line);
+    if (status == CX_ELIMIT) {
+      fail_line_limit(session);
+      break;
     }
-    if (status != CX_OK) fail_line(session, status);
+    if (handled > 0 && handled + line.length > budget) return true;
+    cx_frame_take(&session->frame, line);
+    handled += line.length + 1;
+    status = handle_line(session, line);
+    if (status != CX_OK) fail_status(session, status);
   }
   cx_frame_clear(&session->frame); /* nobody will ask for what still comes */
   return false;
@@ -320,10 +355,11 @@ void cx_session_fail(cx_session *session, const codex_error *error) {
 /* ---- requests ---- */
 
 static void send_request(cx_session *session, codex_request *request) {
-  if (cx_map_add(&session->sent, (const char *)&request->id, sizeof request->id, request) != CX_OK ||
-      cx_buffer_append(&session->output, request->line, request->line_length) != CX_OK) {
+  int status = cx_map_add(&session->sent, (const char *)&request->id, sizeof request->id, request);
+  if (status == CX_OK) status = cx_buffer_append(&session->output, request->line, request->line_length);
+  if (status != CX_OK) {
     cx_map_remove(&session->sent, (const char *)&request->id, sizeof request->id);
-    fail_no_memory(session);
+    fail_status(session, status);
     return;
   }
   cx_list_remove(&request->in_session);
@@ -331,24 +367,45 @@ static void send_request(cx_session *session, codex_request *request) {
   request->state = CX_REQUEST_SENT;
   request->written = ++session->written;
   session->queued_bytes -= request->line_length;
-  if (!request->exempt) session->in_flight++;
+  if (request->exempt) {
+    cx_list_append(&session->untaken, &request->in_untaken);
+    session->untaken_count++;
+  } else {
+    session->in_flight++;
+  }
   free(request->line);
   request->line = NULL;
 }
 
+/* Asks something cheap whose answer shows that all before it has been read. Nobody waits for the answer. */
+static void send_probe(cx_session *session) {
+  codex_request *probe;
+  if (cx_request_new(&probe, ++session->last_id, "thread/loaded/list", "{\"limit\":1}", 11) != CX_OK) {
+    fail_status(session, CX_ENOMEM);
+    return;
+  }
+  probe->session = session;
+  probe->released = true;
+  session->queued_bytes += probe->line_length;
+  cx_list_append(&session->queue, &probe->in_session);
+  send_request(session, probe);
+}
+
+/* The server loses requests that come in bursts, so its inbox is never given more than max_in_flight. */
 static void send_queued(cx_session *session) {
   while (session->error.kind == CODEX_ERROR_NONE && !cx_list_empty(&session->queue)) {
-    codex_request *request = cx_list_entry(session->queue.next, codex_request, in_session);
-    if (!request->exempt && session->in_flight >= session->max_in_flight) return;
-    send_request(session, request);
+    if (session->in_flight + session->untaken_count >= session->max_in_flight) {
+      if (session->in_flight == 0) send_probe(session);
+      return;
+    }
+    send_request(session, cx_list_entry(session->queue.next, codex_request, in_session));
   }
 }
 
-static void refuse(codex_request *request, int status) {
+static void refuse(const cx_session *session, codex_request *request, int status) {
   codex_error error;
   if (status == CX_ELIMIT)
-    cx_error_set(&error, CODEX_ERROR_OVERFLOW, 0, "more than %zu MiB would be waiting to be sent",
-                 CX_MAX_OUTPUT >> 20);
+    set_overflow(session, &error);
   else
     cx_error_set(&error, CODEX_ERROR_INVALID_ARGUMENT, 0, "the parameters are not JSON text in UTF-8");
   cx_request_fail(request, &error);
@@ -367,7 +424,7 @@ static codex_request *enqueue(cx_session *session, codex_request *request, int s
   if (session->error.kind != CODEX_ERROR_NONE) {
     cx_request_fail(request, &session->error);
   } else if (status != CX_OK) {
-    refuse(request, status);
+    refuse(session, request, status);
   } else {
     note_deadline(session, request, deadline);
     cx_list_append(&session->queue, &request->in_session);
@@ -379,16 +436,18 @@ static codex_request *enqueue(cx_session *session, codex_request *request, int s
   return request;
 }
 
+/* What may still be queued or written. Answers to the server are written even beyond this. */
+static size_t room_left(const cx_session *session) {
+  size_t waiting = session->queued_bytes + cx_buffer_length(&session->output);
+  return waiting < session->output.max ? session->output.max - waiting : 0;
+}
+
 static codex_request *make_request(cx_session *session, const char *method, const char *params, size_t length,
                                    int *status) {
   codex_request *request;
   *status = cx_request_new(&request, session->last_id + 1, method, params, length);
   if (*status == CX_ENOMEM) return NULL;
-  if (*status == CX_OK &&
-      request->line_length > CX_MAX_OUTPUT - session->queued_bytes - cx_buffer_length(&session->output))
-    *status = CX_ELIMIT;
-  else if (*status != CX_OK && cx_request_new(&request, session->last_id + 1, method, NULL, 0) != CX_OK)
-    return NULL;
+  if (*status == CX_OK && request->line_length > room_left(session)) *status = CX_ELIMIT;
   session->last_id++;
   return request;
 }
@@ -422,7 +481,13 @@ codex_request *cx_session_initialize(cx_session *session, const char *params, si
 codex_error_kind cx_session_notify(cx_session *session, const char *method, const char *params,
                                    size_t length) {
   if (session->error.kind != CODEX_ERROR_NONE) return session->error.kind;
-  switch (cx_write_call(&session->output, 0, method, params, length)) {
+  size_t before = cx_buffer_length(&session->output);
+  int status = cx_write_call(&session->output, 0, method, params, length);
+  if (status == CX_OK && cx_buffer_length(&session->output) > session->output.max - session->queued_bytes) {
+    session->output.end = session->output.start + before;
+    status = CX_ELIMIT;
+  }
+  switch (status) {
   case CX_OK: return CODEX_ERROR_NONE;
   case CX_ELIMIT: return CODEX_ERROR_OVERFLOW;
   case CX_EINVAL: return CODEX_ERROR_INVALID_ARGUMENT;

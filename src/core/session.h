@@ -19,7 +19,7 @@
 /* What may wait to be written, queued requests included. */
 #define CX_MAX_OUTPUT ((size_t)256 << 20)
 
-/* Turns nobody has claimed: how many are kept, and how many bytes of unread events all of them together. */
+/* Turns nobody has claimed: how many are kept, and how many bytes all of them together hold. */
 #define CX_MAX_UNCLAIMED_TURNS 64
 #define CX_MAX_UNCLAIMED_BYTES ((size_t)16 << 20)
 
@@ -32,8 +32,11 @@ typedef struct cx_session {
   cx_map turns; /* by turn id */
   cx_list queue, on_wire, all_turns, unclaimed, ready;
   cx_ready closed;
-  unsigned in_flight;
+  cx_list untaken;    /* requests that take long, until an answer shows that the server has read them */
+  unsigned in_flight; /* unanswered requests that don't take long */
+  unsigned untaken_count;
   unsigned unclaimed_count;
+  size_t unclaimed_bytes;
   size_t queued_bytes;
   uint64_t last_id, last_turn, written;
   double next_deadline; /* no request ends sooner; negative: none has a deadline */

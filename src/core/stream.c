@@ -1,5 +1,6 @@
 #include "stream.h"
 
+#include "copy.h"
 #include "json.h"
 #include "turn.h"
 
@@ -43,20 +44,19 @@ static void free_methods(codex_stream *stream) {
 }
 
 int cx_stream_filter(codex_stream *stream, const char *const *methods, bool text) {
-  stream->text_only = text;
-  if (!methods) return CX_OK;
   size_t count = 0;
-  while (methods[count])
+  while (methods && methods[count])
     count++;
-  stream->methods = calloc(count + 1, sizeof *stream->methods);
-  if (!stream->methods) return CX_ENOMEM;
+  if (methods) stream->methods = calloc(count + 1, sizeof *stream->methods);
+  if (methods && !stream->methods) return CX_ENOMEM;
   for (size_t i = 0; i < count; i++) {
-    stream->methods[i] = strdup(methods[i]);
+    stream->methods[i] = cx_copy_string(methods[i]);
     if (!stream->methods[i]) {
       free_methods(stream);
       return CX_ENOMEM;
     }
   }
+  stream->text_only = text;
   return CX_OK;
 }
 
@@ -205,7 +205,8 @@ codex_stream_result codex_stream_next_text(codex_stream *stream, codex_slice *te
     stream->taken = 0; /* so that it can be asked for again */
     return CODEX_STREAM_NO_MEMORY;
   }
-  *text = (codex_slice){cx_buffer_bytes(&stream->text), cx_buffer_length(&stream->text)};
+  size_t length = cx_buffer_length(&stream->text);
+  *text = (codex_slice){length > 0 ? cx_buffer_bytes(&stream->text) : "", length};
   *item_id = at(line, e.item_id);
   return CODEX_STREAM_EVENT;
 }

@@ -62,6 +62,10 @@ size_t cx_turn_unread(const codex_turn *turn) {
   return turn->first_stream ? cx_buffer_length(&turn->first_stream->queue) : 0;
 }
 
+size_t cx_turn_held(const codex_turn *turn) {
+  return cx_turn_unread(turn) + turn->collected;
+}
+
 static void free_partial(codex_turn *turn, size_t index) {
   cx_partial *partial = &turn->partials[index];
   turn->collected -= cx_buffer_length(&partial->deltas);
@@ -85,7 +89,7 @@ void cx_turn_free(codex_turn *turn) {
   free(turn->thread_id.bytes);
   free(turn->first_usage.bytes);
   free(turn->last_usage.bytes);
-  free(turn->completion.bytes);
+  free(turn->completed_params.bytes);
   free(turn->final_text.bytes);
   cx_buffer_free(&turn->final_response);
   free(turn);
@@ -201,19 +205,27 @@ static int collect_usage(codex_turn *turn, const cx_message *message) {
 }
 
 static int collect_completion(codex_turn *turn, const cx_message *message) {
-  codex_slice completion = message->turn.bytes ? message->turn : (codex_slice){"{}", 2};
-  int status = text_set(&turn->completion, completion);
-  if (status == CX_OK) turn->state = CODEX_TURN_COMPLETED;
-  return status;
+  int status = text_set(&turn->completed_params, message->params);
+  if (status != CX_OK) return status;
+  size_t at = (size_t)(message->turn.bytes - message->params.bytes);
+  turn->completion = message->turn.bytes
+                         ? (codex_slice){turn->completed_params.bytes + at, message->turn.length}
+                         : (codex_slice){"{}", 2};
+  return CX_OK;
+}
+
+/* An item that has begun shows that the server runs the turn, just as its turn/started. */
+static bool shows_start(codex_slice method) {
+  return CX_SLICE_IS(method, "turn/started") || (method.length > 5 && memcmp(method.bytes, "item/", 5) == 0);
 }
 
 static int collect(codex_turn *turn, const cx_message *message, unsigned *happened, size_t *rest) {
   codex_slice method = message->method;
-  if (CX_SLICE_IS(method, "item/agentMessage/delta")) return collect_delta(turn, message);
-  bool started = turn->started;
-  if (CX_SLICE_IS(method, "turn/started") || (method.length > 5 && memcmp(method.bytes, "item/", 5) == 0))
+  if (!turn->started && shows_start(method)) {
     turn->started = true;
-  if (turn->started && !started) *happened |= CODEX_WATCH_STARTED;
+    *happened |= CODEX_WATCH_STARTED;
+  }
+  if (CX_SLICE_IS(method, "item/agentMessage/delta")) return collect_delta(turn, message);
   if (CX_SLICE_IS(method, "item/completed")) return collect_item(turn, message, rest);
   if (CX_SLICE_IS(method, "thread/tokenUsage/updated")) return collect_usage(turn, message);
   if (!CX_SLICE_IS(method, "turn/completed")) return CX_OK;
@@ -231,16 +243,21 @@ int cx_turn_collect(codex_turn *turn, const cx_message *message, unsigned *happe
   size_t rest = CX_NO_REST;
   int status = collect(turn, message, happened, &rest);
   for (cx_list *node = turn->streams.next, *next; node != &turn->streams && status == CX_OK; node = next) {
+    codex_stream *stream = cx_list_entry(node, codex_stream, in_turn);
+    size_t before = cx_buffer_length(&stream->queue);
     next = node->next; /* a stream that overflows leaves the list */
-    status = cx_stream_append(cx_list_entry(node, codex_stream, in_turn), message, rest);
-    *happened |= CODEX_WATCH_EVENTS;
+    status = cx_stream_append(stream, message, rest);
+    if (cx_buffer_length(&stream->queue) != before) *happened |= CODEX_WATCH_EVENTS;
   }
+  /* only now, or a stream that memory didn't reach for would seem to have ended well */
+  if (status == CX_OK && *happened & CODEX_WATCH_END) turn->state = CODEX_TURN_COMPLETED;
   return status;
 }
 
 void cx_turn_break(codex_turn *turn, const codex_error *error) {
   if (turn->state != CODEX_TURN_RUNNING) return;
   turn->state = CODEX_TURN_BROKEN;
+  turn->completion = (codex_slice){NULL, 0};
   turn->error = *error;
 }
 
@@ -274,7 +291,7 @@ codex_slice codex_turn_last_usage(const codex_turn *turn) {
   return text_slice(&turn->last_usage);
 }
 codex_slice codex_turn_completion(const codex_turn *turn) {
-  return text_slice(&turn->completion);
+  return turn->completion;
 }
 const codex_error *codex_turn_error(const codex_turn *turn) {
   return &turn->error;
@@ -292,17 +309,15 @@ codex_slice codex_turn_final_response(codex_turn *turn) {
 
 /* A stream of a turn that has ended: its completion as the only event. */
 static int replay_completion(codex_turn *turn, codex_stream *stream) {
-  static const char before[] = "{\"method\":\"turn/completed\",\"params\":{\"threadId\":\"";
-  static const char between[] = "\",\"turn\":";
+  static const char before[] = "{\"method\":\"turn/completed\",\"params\":";
   cx_buffer line, scratch;
   cx_message message;
   cx_buffer_init(&line, SIZE_MAX);
   cx_buffer_init(&scratch, SIZE_MAX);
   int status = cx_buffer_append(&line, before, sizeof before - 1);
-  if (status == CX_OK) status = cx_buffer_append(&line, turn->thread_id.bytes, turn->thread_id.length);
-  if (status == CX_OK) status = cx_buffer_append(&line, between, sizeof between - 1);
-  if (status == CX_OK) status = cx_buffer_append(&line, turn->completion.bytes, turn->completion.length);
-  if (status == CX_OK) status = cx_buffer_append_string(&line, "}}");
+  if (status == CX_OK)
+    status = cx_buffer_append(&line, turn->completed_params.bytes, turn->completed_params.length);
+  if (status == CX_OK) status = cx_buffer_append_byte(&line, '}');
   codex_slice text = {cx_buffer_bytes(&line), cx_buffer_length(&line)};
   if (status == CX_OK) status = cx_message_scan(&message, text, &scratch);
   if (status == CX_OK) status = cx_stream_append(stream, &message, CX_NO_REST);

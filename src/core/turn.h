@@ -8,7 +8,7 @@
 #include "message.h"
 #include "ready.h"
 
-/* What one turn may collect: items, usage, completion and the deltas of open messages together. */
+/* What one turn may collect: items and the deltas of open messages together. */
 #define CX_MAX_COLLECTED ((size_t)256 << 20)
 
 typedef struct cx_text {
@@ -41,8 +41,10 @@ struct codex_turn {
   size_t item_count, item_capacity;
   cx_partial *partials;
   size_t partial_count, partial_capacity;
-  cx_text first_usage, last_usage, completion;
-  size_t collected; /* bytes of all of these */
+  cx_text first_usage, last_usage;
+  cx_text completed_params; /* of turn/completed */
+  codex_slice completion;   /* the turn in there */
+  size_t collected;         /* bytes of items and deltas */
 
   enum { CX_FINAL_NONE, CX_FINAL_UNPHASED, CX_FINAL_ANSWER } final_rank;
   cx_text final_text; /* escaped contents */
@@ -71,7 +73,8 @@ void cx_turn_break(codex_turn *turn, const codex_error *error);
 /* Drops the events kept for a first stream. */
 void cx_turn_drop_events(codex_turn *turn);
 
-/* Bytes that unread events of a first stream hold. */
+/* Bytes that the unread events of a first stream hold, and those and what is collected. */
 size_t cx_turn_unread(const codex_turn *turn);
+size_t cx_turn_held(const codex_turn *turn);
 
 #endif

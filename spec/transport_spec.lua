@@ -1,0 +1,999 @@
+--- The server's process: how it is found, started, talked to and ended, and what is heard of it when it dies.
+
+local cjson = require "cjson"
+local codex = require "codex"
+local kit = require "spec.support.kit"
+local socket = require "socket"
+
+local function read_file(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local function run(command)
+  local ok = os.execute(command)
+  assert(ok == true or ok == 0, command)
+end
+
+local function output_of(command)
+  local pipe = io.popen(command, "r")
+  local text = pipe:read "*a"
+  pipe:close()
+  return (text:gsub("\n$", ""))
+end
+
+local function real_path(path) return output_of("readlink -f " .. quoted(path)) end
+
+-- What the call raised; fails when it raised nothing, or no error object.
+local function failure(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  assert.is_true(codex.is_error(err), tostring(err))
+  return err
+end
+
+local function fake(scenario, extra)
+  local options, received = kit.fake(scenario, extra)
+  return codex.new(options), received, options
+end
+
+local function timed(fn, ...)
+  local start = socket.gettime()
+  fn(...)
+  return socket.gettime() - start
+end
+
+-- Lines 5 and on of a scenario that tells what it was started with.
+local TELL = [[
+  server:handshake()
+  local function line_of(command)
+    local pipe = io.popen(command)
+    local line = pipe:read("*l")
+    pipe:close()
+    return line
+  end
+  while true do
+    local message = server:expect("spec/tell")
+    local arguments = {}
+    for i = 2, #arg do arguments[i - 1] = arg[i] end
+    local set = {}
+    for _, name in ipairs(message.params.names or {}) do set[name] = os.getenv(name) or "(unset)" end
+    server:reply(message, { arguments = arguments, cwd = line_of("pwd -P"), env = set })
+  end]]
+
+-- An executable that runs a fake server and hands its arguments on.
+local function program(path, scenario)
+  local options = kit.fake(scenario or TELL)
+  local argv = options.launch_args_override
+  run("mkdir -p " .. quoted(path:match "^(.*)/"))
+  write_file(path, ("#!/bin/sh\nexec %s %s %s \"$@\"\n"):format(quoted(argv[1]), quoted(argv[2]), quoted(argv[3])))
+  run("chmod +x " .. quoted(path))
+  return path
+end
+
+-- Runs Lua code in a Lua of its own, with this one's paths. CODE may use codex and kit. Answers what it printed and the
+-- shell's word for how it ended.
+local function subprocess(code, environment)
+  local path = write_file(kit.folder() .. "/script.lua", 'local codex = require "codex"\n' .. code)
+  local text = output_of(("%s %s %s 2>&1; echo status=$?"):format(environment or "", quoted(kit.lua), quoted(path)))
+  return text:match "^(.-)\n?status=(%d+)$"
+end
+
+local function tell(client, names) return client:request("spec/tell", { names = names }) end
+
+local function open_fds()
+  local count = 0
+  for _ in output_of("ls /proc/" .. kit.pid() .. "/fd"):gmatch "%d+" do count = count + 1 end
+  return count
+end
+
+local function stat_field(pid, n)
+  local fields = {}
+  for field in read_file("/proc/" .. pid .. "/stat"):match ".*%) (.*)":gmatch "%S+" do fields[#fields + 1] = field end
+  return fields[n - 2]
+end
+
+-- An answer by which a turn never ends.
+local HELD = { { text = "I am", hold = true } }
+
+after_each(kit.cleanup)
+
+describe("starting", function()
+  it("starts the program that codex_bin names, with the server's arguments", function()
+    local client = codex.new { codex_bin = program(kit.folder() .. "/my codex") }
+    assert.same({ "app-server", "--listen", "stdio://" }, tell(client).arguments)
+    client:close()
+  end)
+
+  it("takes a path from the current directory, whatever the server's own", function()
+    local folder = kit.folder()
+    local path = program(folder .. "/codex")
+    local relative = path:sub(#kit.root + 2)
+    local client = codex.new { codex_bin = relative, cwd = "/" }
+    assert.equal("/", tell(client).cwd)
+    client:close()
+  end)
+
+  it("looks names up on PATH, and there alone", function()
+    local folder = kit.folder()
+    program(folder .. "/a folder/codex")
+    program(folder .. "/a folder/codex-beta")
+    local script = [[
+      local client = codex.new{ codex_bin = NAME, env = { LD_PRELOAD = false } }
+      print(#client:request("spec/tell", {}).arguments)
+      client:close()]]
+    local path = "env -u CODEX_BIN PATH=" .. quoted("/nowhere:" .. folder .. "/a folder:/usr/bin:/bin")
+    for _, name in ipairs { "nil", "'codex-beta'" } do
+      local text, status = subprocess(script:gsub("NAME", name), path)
+      assert.same({ "3", "0" }, { text, status })
+    end
+  end)
+
+  it("prefers $CODEX_BIN to PATH, and codex_bin to both", function()
+    local folder = kit.folder()
+    local named = program(folder .. "/named/one")
+    local other = program(folder .. "/other/codex", [[ server:handshake() server:exit(9) ]])
+    local script = [[
+      local client = codex.new{ codex_bin = NAME }
+      local ok, answer = pcall(client.request, client, "spec/tell", {})
+      print(ok and "told" or answer.exit_status)]]
+    local environment = "env CODEX_BIN=" .. quoted(named) .. " PATH=" .. quoted(folder .. "/other:/usr/bin:/bin")
+    assert.equal("told", (subprocess(script:gsub("NAME", "nil"), environment)))
+    assert.equal("9", (subprocess(script:gsub("NAME", ("%q"):format(other)), environment)))
+  end)
+
+  it("follows npm's launcher to the native program", function()
+    local folder = kit.folder() .. "/lib of node"
+    local machine = output_of "uname -m" == "aarch64" and { "arm64", "aarch64" } or { "x64", "x86_64" }
+    local launcher = folder .. "/@openai/codex/bin/codex.js"
+    program(launcher, [[ server:exit(8) ]])
+    local native = program(("%s/@openai/codex-linux-%s/vendor/%s-unknown-linux-musl/bin/codex"):format(folder,
+      machine[1], machine[2]))
+    run(("mkdir -p %s && ln -s %s %s"):format(quoted(folder .. "/bin"), quoted(launcher), quoted(folder .. "/bin/codex")))
+    local client = codex.new { codex_bin = folder .. "/bin/codex" }
+    assert.equal(3, #tell(client).arguments)
+    client:close()
+    run("rm " .. quoted(native))
+    assert.equal(8, failure(codex.new, { codex_bin = folder .. "/bin/codex" }).exit_status)
+  end)
+
+  it("follows the launcher of the real package", function()
+    local bin = kit.codex_bin:match "^(.*/node_modules)/" and kit.codex_bin:match "^(.*/node_modules)/" .. "/.bin/codex"
+    if not bin or not read_file(bin) then return pending "not installed by npm" end
+    local client = kit.client { codex_bin = bin }
+    local pid = client._core:pid()
+    assert.equal(real_path(kit.codex_bin), real_path("/proc/" .. pid .. "/exe"))
+    client:close()
+  end)
+
+  it("runs launch_args_override as it is", function()
+    local client, _, options = fake(TELL)
+    assert.equal(0, #tell(client).arguments)
+    client:close()
+    local argv = { unpack(options.launch_args_override) }
+    for _, argument in ipairs { "with space", "", "$HOME `id` \"'\\ ;|&", "\195\164" } do argv[#argv + 1] = argument end
+    local other = codex.new { launch_args_override = argv }
+    assert.same({ "with space", "", "$HOME `id` \"'\\ ;|&", "\195\164" }, tell(other).arguments)
+    other:close()
+  end)
+
+  it("gives the server its directory", function()
+    local folder = kit.folder() .. "/with space"
+    run("mkdir " .. quoted(folder))
+    local client = codex.new { codex_bin = program(kit.folder() .. "/codex"), cwd = folder }
+    assert.equal(real_path(folder), tell(client).cwd)
+    client:close()
+  end)
+
+  it("adds to the environment and removes from it", function()
+    local names = { "SPEC_ADDED", "SPEC_EMPTY", "HOME", "PATH", "USER_THAT_IS_NOT_SET" }
+    local client = codex.new {
+      codex_bin = program(kit.folder() .. "/codex"),
+      env = { SPEC_ADDED = "a b=c", SPEC_EMPTY = "", HOME = false, USER_THAT_IS_NOT_SET = false },
+    }
+    assert.same({
+      SPEC_ADDED = "a b=c",
+      SPEC_EMPTY = "",
+      HOME = "(unset)",
+      PATH = os.getenv "PATH",
+      USER_THAT_IS_NOT_SET = "(unset)",
+    }, tell(client, names).env)
+    client:close()
+  end)
+
+  it("writes config overrides as TOML", function()
+    local client = codex.new {
+      codex_bin = program(kit.folder() .. "/codex"),
+      config_overrides = {
+        model = 'a "b" \\ c',
+        ["features.goals"] = true,
+        tools = { web_search = false, deep = { n = 3, x = 0.5 } },
+        list = { "a,b", 'c"d' },
+        empty = codex.array {},
+        tables = { { a = 1 }, { ["b c"] = { "x" } } },
+        shell = { set = { ["A.B"] = "x=y" } },
+      },
+    }
+    local arguments = tell(client).arguments
+    assert.same({
+      "-c", "empty=[]",
+      "-c", "features.goals=true",
+      "-c", 'list=["a,b", "c\\"d"]',
+      "-c", 'model="a \\"b\\" \\\\ c"',
+      "-c", 'shell.set={"A.B" = "x=y"}',
+      "-c", 'tables=[{a = 1}, {"b c" = ["x"]}]',
+      "-c", "tools.deep.n=3",
+      "-c", "tools.deep.x=0.5",
+      "-c", "tools.web_search=false",
+      "app-server", "--listen", "stdio://",
+    }, arguments)
+    client:close()
+  end)
+
+  it("hands a list of overrides on as it is", function()
+    local client = codex.new {
+      codex_bin = program(kit.folder() .. "/codex"),
+      config_overrides = { "model=x", 'a.b="c = d"' },
+    }
+    assert.same({ "-c", "model=x", "-c", 'a.b="c = d"', "app-server", "--listen", "stdio://" }, tell(client).arguments)
+    client:close()
+  end)
+
+  it("has overrides that the real server understands", function()
+    local client = kit.client {
+      config_overrides = {
+        model = 'a "quoted"\n\\ model \195\164',
+        ["sandbox_workspace_write.writable_roots"] = { "/a b", '/c"d' },
+        model_providers = { mock = { name = "Another, with = and [x]" } },
+      },
+    }
+    assert.equal('a "quoted"\n\\ model \195\164', client:thread_start().model)
+    local config = client:request("config/read", {}).config
+    assert.same({ "/a b", '/c"d' }, config.sandbox_workspace_write.writable_roots)
+    assert.equal("Another, with = and [x]", config.model_providers.mock.name)
+    assert.matches("^http://127", config.model_providers.mock.base_url)
+    client:close()
+  end)
+
+  for what, options in pairs {
+    ["an override without a key"] = { config_overrides = { "=x" } },
+    ["an override without a value"] = { config_overrides = { "model" } },
+    ["overrides that are both a list and named"] = { config_overrides = { "a=b", model = "x" } },
+    ["a function among the overrides"] = { config_overrides = { model = print } },
+    ["an infinite override"] = { config_overrides = { a = 1 / 0 } },
+    ["a variable's name with ="] = { env = { ["A=B"] = "x" } },
+    ["a variable that is a number"] = { env = { A = 1 } },
+    ["an empty command line"] = { launch_args_override = {} },
+    ["a command line with a number"] = { launch_args_override = { "sh", 1 } },
+    ["a command line that is no list"] = { launch_args_override = { program = "sh" } },
+    ["methods that are no list"] = { opt_out_notifications = { ["turn/started"] = true } },
+    ["nothing in flight"] = { max_in_flight = 0 },
+    ["a timeout that is negative"] = { startup_timeout = -1 },
+    ["an unknown option"] = { codex_bim = "x" },
+  } do
+    it("refuses " .. what, function()
+      local children = #kit.children()
+      local err = failure(codex.new, options)
+      assert.equal("invalid_argument", err.kind)
+      assert.matches("^%S*spec/transport_spec.lua:%d+: codex%.new", (err.message:gsub("^%.%.%.", "")))
+      assert.equal(children, #kit.children())
+    end)
+  end
+end)
+
+describe("a server that can't be started", function()
+  local function refused(options, ...)
+    local fds = open_fds()
+    local err = failure(codex.new, options)
+    assert.equal("spawn_failed", err.kind)
+    for _, text in ipairs { ... } do assert.is_truthy(err.message:find(text, 1, true), err.message) end
+    assert.equal(fds, open_fds())
+    assert.same({}, kit.children "fake_server")
+    return err
+  end
+
+  it("is told with its path and the system's words", function()
+    local err = refused({ codex_bin = "/nowhere/to be/codex" }, "/nowhere/to be/codex", "No such file or directory")
+    assert.equal(2, err.code)
+    assert.equal(err.message, tostring(err))
+    local text = write_file(kit.folder() .. "/text", "no program\n")
+    refused({ codex_bin = text }, text, "Permission denied")
+    refused({ codex_bin = kit.root }, kit.root, "Is a directory")
+    refused({ codex_bin = "no-such-codex-anywhere" }, "no-such-codex-anywhere", "PATH")
+  end)
+
+  it("tells of a program that the system refuses to run", function()
+    local path = write_file(kit.folder() .. "/codex", "#!/nowhere/interpreter\n")
+    run("chmod +x " .. quoted(path))
+    refused({ codex_bin = path }, path, "exec", "No such file or directory")
+    write_file(path, "\1\2\3 no format at all")
+    assert.equal(8, refused({ codex_bin = path }, path, "Exec format error").code)
+  end)
+
+  it("tells of a directory that isn't there", function()
+    refused({ codex_bin = "/bin/true", cwd = "/nowhere/at/all" }, "/nowhere/at/all", "chdir",
+      "No such file or directory")
+  end)
+
+  it("tells of a command line whose program isn't there", function()
+    refused({ launch_args_override = { "/nowhere/ssh", "host" } }, "/nowhere/ssh", "No such file or directory")
+  end)
+
+  it("says in one sentence where to get the program", function()
+    local text = subprocess([[
+      local ok, err = pcall(codex.new)
+      print(err.kind, err)]], "env -u CODEX_BIN PATH=/nowhere")
+    assert.matches("^spawn_failed\t", text)
+    assert.is_truthy(text:find("npm install -g @openai/codex", 1, true))
+    assert.is_truthy(text:find("codex_bin", 1, true))
+    assert.is_nil(text:find "\n")
+  end)
+end)
+
+describe("a server that never gets going", function()
+  it("has its own sentence in the error", function()
+    local err = failure(kit.client, { approval_policy = "untrusted" })
+    assert.equal("transport_closed", err.kind)
+    assert.equal(1, err.exit_status)
+    assert.is_nil(err.exit_signal)
+    assert.is_truthy(err.message:find('Error: approval_policy = "untrusted" is no longer supported', 1, true), err.message)
+    assert.is_nil(err.message:find "\27")
+    assert.is_nil(err.message:lower():find "backtrace")
+    assert.is_nil(err.message:find "%d+: 0x")
+    assert.is_truthy(err.stderr_tail:find("no longer supported", 1, true))
+    assert.is_nil(err.stderr_tail:find "\27")
+    assert.same({}, kit.children "app%-server")
+  end)
+
+  it("has its sentence without colours and backtrace, whatever stands around it", function()
+    local err = failure(fake, [[
+      server:stderr("\27[33mWARNING\27[0m: nothing of interest\n\n")
+      server:stderr("\27[1;31mError:\27[0m the \27[4mreason\27[24m is this\n\nStack backtrace:\n   0: main\n   1: _start\n")
+      server:exit(1)]])
+    assert.is_truthy(err.message:find("Error: the reason is this", 1, true), err.message)
+    assert.is_nil(err.message:find "backtrace")
+    assert.is_nil(err.message:find "_start")
+  end)
+
+  it("times out when it stays silent", function()
+    local took = timed(function()
+      local err = failure(fake, [[ while server:read_line() do end ]], { startup_timeout = 0.2 })
+      assert.equal("timeout", err.kind)
+      assert.equal("initialize", err.method)
+    end)
+    assert.is_true(took < 2, took)
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  for what, scenario in pairs {
+    ["before it is asked"] = [[ server:exit(4) ]],
+    ["while it is asked"] = [[ server:read() server:exit(4) ]],
+    ["in the middle of its answer"] = [[ server:read() server:raw('{"id":1,"resu') server:exit(4) ]],
+  } do
+    it("tells how it died " .. what, function()
+      local err = failure(fake, scenario)
+      assert.equal("transport_closed", err.kind)
+      assert.equal(4, err.exit_status)
+      assert.is_truthy(err.message:find("exited with status 4", 1, true), err.message)
+      assert.equal("", err.stderr_tail)
+    end)
+  end
+
+  it("raises what the server answers to initialize", function()
+    local err = failure(fake, [[ server:error(server:read(), -32600, "too old") ]])
+    assert.same({ "invalid_request", -32600, "too old", "initialize" }, { err.kind, err.code, err.message, err.method })
+    assert.same({}, kit.children "fake_server")
+  end)
+end)
+
+describe("the process group", function()
+  it("is the server's own", function()
+    local client = fake [[ server:handshake() ]]
+    local pid = client._core:pid()
+    assert.equal(tostring(math.floor(pid)), stat_field(pid, 5))
+    client:close()
+  end)
+
+  it("is ours when told so", function()
+    local client = fake([[ server:handshake() ]], { process_group = false })
+    assert.equal(stat_field("self", 5), stat_field(client._core:pid(), 5))
+    client:close()
+  end)
+
+  it("has default signals and nothing blocked", function()
+    local client = fake [[ server:handshake() ]]
+    local status = read_file("/proc/" .. client._core:pid() .. "/status")
+    assert.matches("SigBlk:\t0+\n", status)
+    assert.matches("SigIgn:\t0+\n", status)
+    client:close()
+  end)
+end)
+
+describe("stderr", function()
+  it("is drained while the server works, and its end is kept", function()
+    local client = fake [[
+      server:handshake()
+      local line = ("x"):rep(99) .. "\n"
+      local block = line:rep(100)
+      for i = 1, 1000 do
+        server:stderr(block)
+        if i % 100 == 0 then server:reply(server:expect("spec/step"), { n = i }) end
+      end
+      server:stderr("the very last words")
+      server:expect("spec/die")
+      server:exit(5)]]
+    for i = 1, 10 do assert.equal(i * 100, client:request("spec/step", {}).n) end
+    local err = failure(client.request, client, "spec/die", {})
+    assert.equal(5, err.exit_status)
+    assert.is_true(#err.stderr_tail <= 65536)
+    assert.is_true(#err.stderr_tail > 60000)
+    assert.matches("xxx\nthe very last words$", err.stderr_tail)
+    assert.matches("^x+\n", err.stderr_tail)
+    client:close()
+  end)
+
+  it("holds nobody up when nobody reads it", function()
+    -- 10 MB go through a pipe of 64 KiB while the only thing awaited is an answer that comes after them
+    local client = fake [[
+      server:handshake()
+      local message = server:expect("spec/x")
+      for _ = 1, 100 do server:stderr(("y"):rep(100000)) end
+      server:reply(message, {})]]
+    assert.same({}, client:request("spec/x", {}))
+    client:close()
+  end)
+end)
+
+describe("a server that dies", function()
+  local function all_fail(functions, check)
+    local failures = {}
+    codex.run(function()
+      local tasks = {}
+      for i, fn in ipairs(functions) do tasks[i] = codex.spawn(function() failures[i] = { pcall(fn) } end) end
+      for _, task in ipairs(tasks) do task:join() end
+    end)
+    for i = 1, #functions do
+      assert.is_false(failures[i][1])
+      check(failures[i][2], i)
+    end
+  end
+
+  it("ends every wait at once: requests, runs, streams and texts, with what was collected", function()
+    local client = fake([[
+      server:handshake()
+      for i = 1, 4 do server:thread("T" .. i) end
+      for i = 1, 3 do
+        local start = server:expect("turn/start")
+        local thread = start.params.threadId
+        local turn = thread .. "-turn"
+        server:turn(turn, start)
+        server:turn_started(thread, turn)
+        server:message(thread, turn, "m", "done so far")
+        server:delta(thread, turn, "n", "more")
+      end
+      server:expect("turn/start")
+      server:raw('{"method":"half a li')
+      server:stderr("something broke\n")
+      server:exit(3)]])
+    local threads = {}
+    for i = 1, 4 do threads[i] = client:thread_start() end
+    local seen = {}
+    local started = socket.gettime()
+    all_fail({
+      function() client:request("spec/never", {}) end,
+      function() threads[1]:run "a" end,
+      function()
+        for event in threads[2]:turn("b"):stream() do seen[#seen + 1] = event.method end
+      end,
+      function()
+        for delta in threads[3]:turn("c"):text() do seen[#seen + 1] = delta end
+      end,
+      function() threads[4]:run "d" end,
+      function() client:request("spec/never", {}) end,
+    }, function(err, i)
+      assert.equal("transport_closed", err.kind)
+      assert.equal(3, err.exit_status)
+      assert.is_nil(err.exit_signal)
+      assert.matches("exited with status 3: something broke", err.message)
+      assert.equal("something broke\n", err.stderr_tail)
+      if i >= 2 and i <= 4 then
+        assert.equal("inProgress", err.result.status)
+        assert.equal("done so far", err.result.items[1].text)
+      end
+    end)
+    assert.is_true(socket.gettime() - started < 2)
+    table.sort(seen)
+    assert.same({ "done so far", "item/agentMessage/delta", "item/completed", "more", "turn/started" }, seen)
+    for _, call in ipairs {
+      function() client:request("spec/later", {}) end,
+      function() client:notify("spec/later", {}) end,
+      function() client:thread_start() end,
+      function() threads[1]:run "again" end,
+    } do
+      local err = failure(call)
+      assert.equal("transport_closed", err.kind)
+      assert.equal(3, err.exit_status)
+      assert.equal("something broke\n", err.stderr_tail)
+    end
+    client:close()
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("also by a signal, in the middle of turns of the real one", function()
+    local client, home = kit.client { script = { match = {}, default = HELD[1] } }
+    local turns = {}
+    for i = 1, 3 do turns[i] = client:thread_start():turn "go" end
+    local pid = client._core:pid()
+    local started = 0
+    all_fail({
+      function() turns[1]:run() end,
+      function()
+        for event in turns[2]:stream() do
+          if event.method == "item/agentMessage/delta" then started = started + 1 end
+        end
+      end,
+      function()
+        for delta in turns[3]:text() do
+          if delta == "am" then os.execute("kill -9 " .. pid) end
+        end
+      end,
+      function()
+        turns[2]:_wait "started"
+        while true do client:request("thread/loaded/list", {}) end
+      end,
+    }, function(err, i)
+      assert.equal("transport_closed", err.kind)
+      assert.equal(9, err.exit_signal)
+      assert.is_nil(err.exit_status)
+      assert.matches("killed by signal 9", err.message)
+      if i < 4 then
+        assert.equal("inProgress", err.result.status)
+        assert.equal("userMessage", err.result.items[1].type)
+      end
+    end)
+    assert.same({}, kit.processes_in(home))
+    assert.equal("transport_closed", failure(client.thread_list, client).kind)
+    client:close()
+    assert.same({}, kit.children "app%-server")
+  end)
+
+  it("between requests, which the next one tells", function()
+    local client = fake [[
+      server:handshake()
+      server:reply(server:expect("spec/last"), {})
+      server:exit(0)]]
+    client:request("spec/last", {})
+    assert.is_true(kit.eventually(function() return not kit.process_alive(client._core:pid()) end))
+    local err = failure(client.request, client, "spec/next", {})
+    assert.same({ "transport_closed", 0 }, { err.kind, err.exit_status })
+    client:close()
+  end)
+
+  it("is noticed when its last line has no end, which counts", function()
+    local client = fake [[
+      server:handshake()
+      local message = server:expect("spec/x")
+      server:raw('{"id":' .. message.id .. ',"result":{"last":"words"}}')
+      server:exit(0)]]
+    assert.same({ last = "words" }, client:request("spec/x", {}))
+    client:close()
+  end)
+
+  it("has said what it had written", function()
+    -- several pipes full, so that most of it is read after the writing of our next request has failed
+    local client = fake [[
+      server:handshake()
+      server:thread("T")
+      local start = server:turn("U")
+      server:turn_started("T", "U")
+      for i = 1, 2000 do server:message("T", "U", "m" .. i, ("%d "):format(i):rep(100)) end
+      server:turn_completed("T", "U")
+      server:exit(0)]]
+    local thread = client:thread_start()
+    local turn = thread:turn "go"
+    assert.equal("transport_closed", failure(client.request, client, "spec/x", {}).kind)
+    local result = turn:run()
+    assert.equal("completed", result.status)
+    assert.equal(2000, #result.items)
+    assert.equal(("2000 "):rep(100), result.final_response)
+    client:close()
+  end)
+
+  it("has said what it wrote after it had stopped listening", function()
+    local client = fake [[
+      server:handshake()
+      server:thread("T")
+      server:turn("U")
+      server:close_stdin()
+      server:notify("spec/deaf", {})
+      server:sleep(0.3)
+      for i = 1, 300 do server:message("T", "U", "m" .. i, ("%d "):format(i):rep(100)) end
+      server:turn_completed("T", "U")
+      server:exit(6)]]
+    local turn = client:thread_start():turn "go"
+    local before = client._core:statistics().notifications
+    while client._core:statistics().notifications == before do codex.step(1) end
+    client:notify("spec/into the void", {})
+    local result = turn:run()
+    assert.equal("completed", result.status)
+    assert.equal(300, #result.items)
+    assert.equal(6, failure(client.request, client, "spec/x", {}).exit_status)
+    client:close()
+  end)
+
+  it("is told by the loop of one that calls dispatch himself", function()
+    local client = fake [[
+      server:handshake()
+      server:close_stderr()
+      server:close_stdout()
+      server:sleep(0.1)
+      server:exit(7)]]
+    local deadline = socket.gettime() + 5
+    while not client._core:gone() and socket.gettime() < deadline do
+      if not client:deadline() or client:deadline() > 0 then codex.step(client:deadline() or 1) else client:dispatch() end
+    end
+    assert.is_true(client._core:gone())
+    assert.equal(7, failure(client.request, client, "spec/x", {}).exit_status)
+    client:close()
+  end)
+
+  it("counts as dead when it closes its output and lives on", function()
+    local client = fake [[
+      server:handshake()
+      server:close_stdout()
+      server:hang()]]
+    local took = timed(function()
+      local err = failure(client.request, client, "spec/x", {}, { timeout = 10 })
+      assert.equal("transport_closed", err.kind)
+      assert.matches("closed its output", err.message)
+      assert.is_nil(err.exit_status)
+    end)
+    assert.is_true(took < 3, took)
+    client:close()
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("counts as dead when it closes its input and lives on", function()
+    local client = fake [[
+      server:handshake()
+      server:close_stdin()
+      server:notify("spec/deaf", {})
+      server:hang()]]
+    codex.step(1)
+    local took = timed(function()
+      local err = failure(client.request, client, "spec/x", {}, { timeout = 10 })
+      assert.equal("transport_closed", err.kind)
+      assert.matches("closed its input", err.message)
+    end)
+    assert.is_true(took < 3, took)
+    client:close()
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("is noticed though a child of its holds its pipes", function()
+    local client = fake [[
+      server:handshake()
+      os.execute("sleep 3 & ")
+      server:close_stdin()
+      server:notify("spec/deaf", {})
+      server:exit(6)]]
+    codex.step(1)
+    local took = timed(function()
+      local err = failure(client.request, client, "spec/x", {}, { timeout = 10 })
+      assert.equal("transport_closed", err.kind)
+      assert.equal(6, err.exit_status)
+    end)
+    assert.is_true(took < 2, took)
+    client:close()
+  end)
+end)
+
+describe("lines", function()
+  it("are found among blank ones, garbage and CR LF, however they are split", function()
+    local client = fake [[
+      server:handshake()
+      local message = server:expect("spec/x")
+      server:raw("\n \r\n\t\nnot JSON\n[1,2]\n{\"id\":\n{}\n\"text\"\nnull\n\255\254\0\n{\"method\":7}\n")
+      server:raw('{"jsonrpc":"2.0","id":' .. message.id)
+      server:sleep(0.02)
+      for c in (',"result":{"a":"\195\164\\ud83d\\ude00"}}\r\n'):gmatch(".") do server:raw(c) end
+      server:raw("garbage at the end\n")
+      server:reply(server:expect("spec/y"), {})]]
+    assert.same({ a = "\195\164\240\159\152\128" }, client:request("spec/x", {}))
+    client:request("spec/y", {})
+    local statistics = client._core:statistics()
+    assert.equal(3, statistics.blank_lines)
+    assert.equal(9, statistics.invalid_lines)
+    assert.equal(0, statistics.unknown_ids)
+    client:close()
+  end)
+
+  it("may be 20 MB long", function()
+    local client = fake [[
+      server:handshake()
+      local message = server:expect("spec/x")
+      local piece = ("0123456789abcde\\n"):rep(62500)
+      server:raw('{"id":' .. message.id .. ',"result":{"text":"')
+      for _ = 1, 20 do server:raw(piece) end
+      server:raw('"}}\n')
+      server:reply(server:expect("spec/y"), {})]]
+    local text = client:request("spec/x", {}).text
+    assert.equal(20 * 1000000 - 20 * 62500, #text)
+    assert.is_true(text == ("0123456789abcde\n"):rep(20 * 62500))
+    assert.same({}, client:request("spec/y", {}))
+    client:close()
+  end)
+
+  it("may not be longer than 64 MiB", function()
+    local client = fake [[
+      server:handshake()
+      server:expect("spec/x")
+      local piece = ("x"):rep(1048576)
+      for _ = 1, 65 do server:raw(piece) end
+      server:hang()]]
+    local err = failure(client.request, client, "spec/x", {})
+    assert.equal("protocol", err.kind)
+    assert.is_truthy(err.message:find("67108864", 1, true), err.message)
+    assert.equal("protocol", failure(client.request, client, "spec/y", {}).kind)
+    client:close()
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("go both ways while both pipes are full", function()
+    local client = fake [[
+      server:handshake()
+      server:thread("T")
+      local start = server:turn("U")
+      server:turn_started("T", "U")
+      server:reply(server:expect("spec/ready"), {})
+      for i = 1, 4000 do server:message("T", "U", "m" .. i, ("x"):rep(1000)) end
+      local steer = server:expect("turn/steer")
+      server:reply(steer, { turnId = "U" })
+      server:message("T", "U", "last", tostring(#steer.params.input[1].text))
+      server:turn_completed("T", "U")]]
+    local turn = client:thread_start():turn "go"
+    client:request("spec/ready", {})
+    assert.equal("U", turn:steer(("y"):rep(5000000)).turn_id)
+    local result = turn:run()
+    assert.equal(4001, #result.items)
+    assert.equal("5000000", result.final_response)
+    client:close()
+  end)
+
+  it("wait for a server that doesn't read, without holding anybody up", function()
+    local client = fake [[
+      server:handshake()
+      local busy = server:expect("spec/busy")
+      for i = 1, 200 do server:notify("spec/tick", { n = i, filler = ("x"):rep(20000) }) end
+      server:reply(busy, {})
+      server:reply(server:expect("spec/big"), { size = 1 })]]
+    local order = {}
+    codex.run(function()
+      codex.spawn(function()
+        client:request("spec/busy", {})
+        order[#order + 1] = "busy"
+      end)
+      codex.spawn(function()
+        client:request("spec/big", { text = ("z"):rep(8000000) })
+        order[#order + 1] = "big"
+      end)
+    end)
+    assert.same({ "busy", "big" }, order)
+    assert.equal(200, client._core:statistics().notifications)
+    client:close()
+  end)
+end)
+
+describe("closing", function()
+  it("ends the real server by closing its input, and may be done again", function()
+    local client, home = kit.client()
+    local pid = client._core:pid()
+    assert.is_false(client.closed)
+    local took = timed(client.close, client)
+    assert.is_true(took < 1.5, took)
+    assert.is_true(client.closed)
+    assert.is_nil(read_file("/proc/" .. pid .. "/stat"))
+    client:close()
+    assert.same({ 0 }, { client._core:exit_status() })
+    assert.same({}, kit.processes_in(home))
+    local err = failure(client.thread_list, client)
+    assert.equal("closed", err.kind)
+    assert.equal("closed", failure(client.notify, client, "initialized").kind)
+    assert.equal("closed", failure(client.thread_start, client).kind)
+  end)
+
+  it("ends open requests and turns with an error of kind closed", function()
+    local client = kit.client { script = HELD }
+    local thread = client:thread_start()
+    local turn = thread:turn "go"
+    local kinds = {}
+    codex.run(function()
+      local functions = {
+        function() turn:run() end,
+        function() for _ in turn:text() do end end,
+        function() for _ in turn:stream() do end end,
+        function() client:request("command/exec", { command = { "/bin/sleep", "60" } }) end,
+      }
+      for i, fn in ipairs(functions) do
+        codex.spawn(function()
+          local err = failure(fn)
+          kinds[i] = err.kind .. (err.result and " " .. err.result.status or "")
+        end)
+      end
+      turn:_wait "started"
+      client:close()
+    end)
+    assert.same({ "closed inProgress", "closed inProgress", "closed inProgress", "closed" }, kinds)
+    assert.equal("closed", failure(thread.run, thread, "again").kind)
+  end)
+
+  it("is waited for by whoever calls it", function()
+    local client = fake [[ server:handshake() while server:read_line() do end server:sleep(0.2) ]]
+    local gone = {}
+    codex.gather {
+      function() client:close() gone[1] = client._core:gone() end,
+      function() client:close() gone[2] = client._core:gone() end,
+    }
+    assert.same({ true, true }, gone)
+  end)
+
+  it("uses SIGTERM, then SIGKILL, on a server that doesn't leave", function()
+    local stubborn = fake([[ server:handshake() server:hang() ]], { ignore_term = true })
+    local deaf = fake [[ server:handshake() server:hang() ]]
+    local took = {}
+    codex.gather {
+      function() took[1] = timed(stubborn.close, stubborn) end,
+      function() took[2] = timed(deaf.close, deaf) end,
+    }
+    assert.same({ 9 }, { select(2, stubborn._core:exit_status()) })
+    assert.same({ 15 }, { select(2, deaf._core:exit_status()) })
+    assert.is_true(took[1] > 3.5 and took[1] < 6, took[1])
+    assert.is_true(took[2] > 1.5 and took[2] < 4, took[2])
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("isn't held up by a server that writes without end", function()
+    local client = fake [[
+      server:handshake()
+      while true do server:notify("spec/flood", { text = ("x"):rep(1000) }) end]]
+    client:close()
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("comes with the end of a variable's scope", function()
+    local code = [[
+      local codex, options = ...
+      local pid
+      do
+        local client <close> = codex.new(options)
+        pid = client._core:pid()
+      end
+      return pid]]
+    local chunk = (loadstring or load)(code)
+    if not chunk then return pending "needs Lua 5.4" end
+    local pid = chunk(codex, (kit.fake [[ server:handshake() ]]))
+    assert.is_nil(read_file("/proc/" .. pid .. "/stat"))
+  end)
+
+  it("comes with garbage collection", function()
+    local client, home = kit.client()
+    local thread = client:thread_start()
+    local pid = client._core:pid()
+    assert.is_true(kit.process_alive(pid))
+    client, thread = nil, nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(read_file("/proc/" .. pid .. "/stat"))
+    assert.same({}, kit.processes_in(home))
+  end)
+
+  it("leaves no descriptor and no zombie behind, thirty times", function()
+    local options = kit.fake [[ server:handshake() server:thread("T") ]]
+    codex.new(options):close()
+    collectgarbage()
+    local before = open_fds()
+    for i = 1, 30 do
+      local client = codex.new(options)
+      client:thread_start()
+      if i % 3 == 0 then os.execute("kill -9 " .. client._core:pid()) end
+      client:close()
+      assert.is_true(client._core:gone())
+      assert.equal(before + 1, open_fds()) -- the poller's own, for as long as the client is held
+      client = nil -- luacheck: ignore
+      collectgarbage()
+      collectgarbage()
+      assert.equal(before, open_fds())
+    end
+    assert.same({}, kit.children "fake_server")
+  end)
+end)
+
+describe("a script that ends", function()
+  local function left_by(how, environment)
+    local home = kit.home { script = HELD }
+    local env = {}
+    for name, value in pairs(home.env) do env[#env + 1] = ("[%q] = %s"):format(name, value and ("%q"):format(value)) end
+    local text, status = subprocess(([[
+      local client = codex.new{ codex_bin = %q, env = { %s } }
+      local turn = client:thread_start():turn "go"
+      io.write("pid ", client._core:pid(), "\n")
+      io.stdout:flush()
+      %s]]):format(kit.codex_bin, table.concat(env, ", "), how), environment)
+    local pid = text:match "pid (%d+)"
+    assert.is_truthy(pid, text)
+    assert.is_true(kit.eventually(function() return not kit.process_alive(pid) end), "the server is left")
+    assert.is_true(kit.eventually(function() return #kit.processes_in(home) == 0 end))
+    return status, text
+  end
+
+  it("at its last line", function() assert.equal("0", (left_by "return")) end)
+  it("by os.exit", function() assert.equal("3", (left_by "os.exit(3)")) end)
+  it("by os.exit that closes the state", function() assert.equal("4", (left_by "os.exit(4, true)")) end)
+
+  it("in an error", function()
+    local status, text = left_by "error 'mine'"
+    assert.equal("1", status)
+    assert.matches("mine", text)
+  end)
+
+  it("in an error of a task", function()
+    assert.equal("1", (left_by "codex.run(function() codex.spawn(function() error 'mine' end) turn:run() end)"))
+  end)
+
+  it("by SIGKILL", function()
+    assert.equal("137", (left_by [[
+      local stat = io.open "/proc/self/stat"
+      os.execute("kill -9 " .. stat:read "*n")
+      turn:run()]]))
+  end)
+
+  it("by SIGINT, which the server doesn't get", function()
+    assert.equal("1", (left_by [[
+      local stat = io.open "/proc/self/stat"
+      os.execute("kill -INT " .. stat:read "*n")
+      turn:run()
+      codex.sleep(5)]], "timeout -s KILL 20"))
+  end)
+end)
+
+it("never raises SIGPIPE and leaves its disposition alone", function()
+  local function signals()
+    local status = read_file("/proc/" .. kit.pid() .. "/status")
+    return status:match "SigBlk:.-SigCgt:[^\n]+"
+  end
+  local before = signals()
+  local client = fake [[ server:handshake() server:close_stdin() server:notify("spec/deaf", {}) server:exit(0) ]]
+  assert.is_true(kit.eventually(function() return not kit.process_alive(client._core:pid()) end))
+  pcall(client.notify, client, "spec/x", {}) -- SIGPIPE's default would end this program
+  assert.equal("transport_closed", failure(client.request, client, "spec/y", {}).kind)
+  client:close()
+  assert.equal(before, signals())
+end)
+
+it("speaks with many servers at once", function()
+  local options = kit.fake [[ server:handshake() while true do server:reply(server:expect("spec/x"), { pid = 1 }) end ]]
+  local clients = {}
+  for i = 1, 10 do clients[i] = codex.new(options) end
+  local functions = {}
+  for i = 1, 200 do
+    functions[i] = function() return clients[i % 10 + 1]:request("spec/x", { n = i }).pid end
+  end
+  assert.equal(200, #codex.gather(functions))
+  os.execute("kill -9 " .. clients[1]._core:pid())
+  assert.equal("transport_closed", failure(clients[1].request, clients[1], "spec/x", {}).kind)
+  for i = 2, 10 do assert.equal(1, clients[i]:request("spec/x", {}).pid) end
+  for i = 1, 10 do clients[i]:close() end
+  assert.equal(cjson.encode {}, cjson.encode(kit.children "fake_server"))
+end)
