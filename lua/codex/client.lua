@@ -70,11 +70,22 @@ end
 
 -- ---- starting ----
 
-local function check_list(name, list)
+-- What becomes an argument or a variable of a process ends at a zero byte.
+local function check_no_zero(name, text)
+  if text and text:find "%z" then errors.argument(("codex.new.%s: must not hold a zero byte"):format(name)) end
+end
+
+-- What becomes JSON is checked before a server is started for it.
+local function check_utf8(name, text)
+  if text and not core.json_encode(text) then errors.argument(("codex.new.%s: not valid UTF-8"):format(name)) end
+end
+
+local function check_list(name, list, check)
   for index, value in ipairs(list or {}) do
     if type(value) ~= "string" then
       errors.argument(("codex.new.%s[%d]: expected a string, got %s"):format(name, index, type(value)))
     end
+    check(("%s[%d]"):format(name, index), value)
   end
 end
 
@@ -85,8 +96,14 @@ local function check_options(options)
   end
   options_of.check_seconds("codex.new", options, "startup_timeout")
   options_of.check_seconds("codex.new", options, "request_timeout")
-  check_list("launch_args_override", options.launch_args_override)
-  check_list("opt_out_notifications", options.opt_out_notifications)
+  check_list("launch_args_override", options.launch_args_override, check_no_zero)
+  check_list("opt_out_notifications", options.opt_out_notifications, check_utf8)
+  for _, name in ipairs { "codex_bin", "cwd" } do
+    check_no_zero(name, options[name])
+  end
+  for _, name in ipairs { "client_name", "client_title", "client_version" } do
+    check_utf8(name, options[name])
+  end
   local most = options.max_in_flight
   if most and (most < 1 or most ~= math.floor(most)) then
     errors.argument "codex.new.max_in_flight: must be a whole number from 1 on"
@@ -103,7 +120,8 @@ local function environment(env)
     end
     if value == false then
       list[#list + 1] = name
-    elseif type(value) == "string" and not value:find "%z" then
+    elseif type(value) == "string" then
+      check_no_zero("env." .. name, value)
       list[#list + 1] = name .. "=" .. value
     else
       errors.argument(("codex.new.env.%s: expected a string or false, got %s"):format(name, type(value)))
@@ -232,6 +250,14 @@ function Client:dispatch()
     loop.remove(self)
     task.wake(self._gone)
   end
+end
+
+--- Counters since the start: `lines`, `blank_lines`, `invalid_lines` (skipped: not JSON, or not a message),
+--- `unknown_ids` (answers nobody waited for any more), `notifications`, `dropped_events`, `server_requests`, `answers`,
+--- `wakeups`.
+---@return table<string, integer>
+function Client:statistics()
+  return self._core:statistics()
 end
 
 -- Keeps a running turn, and hears of its end.

@@ -20,7 +20,7 @@ local codex = {
   --- JSON's null where it has to be said; the same value as `cjson.null`.
   null = core.null,
   --- Marks a table as a JSON array, and returns it: `codex.array{}` is `[]` in free-form JSON.
-  array = core.array,
+  array = json.array,
   json = json,
 
   new = client.new,

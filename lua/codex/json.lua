@@ -25,4 +25,13 @@ function M.encode(value)
   errors.argument("json.encode: " .. message)
 end
 
+--- Marks a table as a JSON array, and returns it: `codex.array{}` is `[]` in free-form JSON.
+---@generic T: table
+---@param list T
+---@return T
+function M.array(list)
+  if type(list) ~= "table" then errors.argument("array: expected a table, got " .. type(list)) end
+  return core.array(list)
+end
+
 return M

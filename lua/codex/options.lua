@@ -62,7 +62,7 @@ function M.check_seconds(label, options, name)
 end
 
 local function choose(label, name, value, choices)
-  local chosen = choices[value]
+  local chosen = type(value) == "string" and choices[value] or nil
   if chosen == nil then
     errors.argument(
       ("%s.%s: got '%s', expected one of %s"):format(label, name, tostring(value), table.concat(choices, ", "))
@@ -135,6 +135,17 @@ local function apply_approval_mode(label, options, params)
   end
 end
 
+-- A copy with every name as it is in Lua, whichever of the two the user wrote.
+local function with_lua_names(label, options, fields)
+  local renamed = {}
+  for name, value in pairs(options) do
+    local lua_name = fields[name] or name
+    if lua_name ~= name then refuse_both(label, options, lua_name, name) end
+    renamed[lua_name] = value
+  end
+  return renamed
+end
+
 local function copy(options, except)
   local params = {}
   for name, value in pairs(options) do
@@ -151,7 +162,9 @@ local thread_names = { approval_mode = true, sandbox = true }
 ---@param options table
 ---@return table
 function M.thread(label, method, options)
-  M.check_names(label, options, thread_names, core.fields(method))
+  local fields = core.fields(method)
+  M.check_names(label, options, thread_names, fields)
+  options = with_lua_names(label, options, fields)
   local params = copy(options, {})
   apply_approval_mode(label, options, params)
   if params.sandbox ~= nil then params.sandbox = choose(label, "sandbox", params.sandbox, sandbox_modes) end
@@ -171,6 +184,7 @@ function M.turn(label, options)
   local fields = core.fields "turn/start"
   fields.input, fields.thread_id, fields.threadId = nil, nil, nil
   M.check_names(label, options, turn_names, fields)
+  options = with_lua_names(label, options, fields)
   M.check_seconds(label, options, "timeout")
   M.check_type(label, options, "raise", "boolean")
   if options.when_busy ~= nil then choose(label, "when_busy", options.when_busy, busy_choices) end

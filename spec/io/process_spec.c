@@ -364,17 +364,29 @@ static void signals_group(void) {
   check(process.signal == SIGKILL);
 }
 
+/* No such signal exists, so kill would say EINVAL. A real one must never be tried here: sent to pid -1 it
+ * ends every process of the user. */
+static void check_signals_nobody(cx_process *process) {
+  errno = 0;
+  cx_process_signal(process, 9999);
+  check(errno != EINVAL);
+}
+
 static void signals_nobody(void) {
-  cx_process process;
+  cx_process process, other = spawned_shell("read line");
   cx_process_init(&process);
-  cx_process_signal(&process, SIGKILL); /* pid -1 would be everybody */
+  check_signals_nobody(&process);
   check(cx_process_reap(&process) && !process.reaped);
+  process.pid = 0; /* as in a struct of zeros: kill would mean our own group, and waitpid any child in it */
+  check_signals_nobody(&process);
+  finish(&other);
+  cx_process_init(&process);
   cx_process_kill_and_wait(&process, LONG);
   process = spawned_group("exit 0");
   wait_until_exited(&process);
-  cx_process_signal(&process, SIGKILL);
+  check_signals_nobody(&process);
   check(process.reaped && process.exit_code == 0 && process.signal == 0);
-  cx_process_signal(&process, SIGKILL);
+  check_signals_nobody(&process);
   finish(&process);
 }
 
@@ -409,7 +421,7 @@ static void copes_with_stolen_status(void) {
   check(cx_process_reap(&process));
   check(process.reaped && !process.status_known && process.exit_code == -1 && process.signal == 0);
   check(process.pid == -1);
-  cx_process_signal(&process, SIGKILL);
+  check_signals_nobody(&process);
   finish(&process);
 }
 

@@ -254,7 +254,7 @@ int cx_process_spawn(cx_process *process, const cx_process_options *options, con
 
 bool cx_process_reap(cx_process *process) {
   int status = 0;
-  if (process->pid < 0) return true;
+  if (process->pid <= 0) return true; /* 0 and -1 mean many processes to waitpid and kill */
   pid_t pid = waitpid(process->pid, &status, WNOHANG);
   if (pid == 0 || (pid < 0 && errno == EINTR)) return false;
   process->pid = -1;
