@@ -206,6 +206,36 @@ static void long_requests_alone_are_probed(void) {
   cx_session_free(session);
 }
 
+static void ask_long_ones(void) {
+  cx_session *session = NULL;
+  codex_request *requests[4] = {NULL};
+  TWICE(session, open_limited(1000, 1000, 2));
+  for (int i = 0; i < 4; i++)
+    TWICE(requests[i], ask(session, "command/exec"));
+  for (int id = 1; id <= 8; id++)
+    feed(session, "{\"id\":%d,\"result\":{}}", id);
+  for (int i = 0; i < 4; i++) {
+    codex_error_kind kind = codex_request_error(requests[i])->kind;
+    check(codex_request_done(requests[i]));
+    check(kind == CODEX_ERROR_NONE || (kind == CODEX_ERROR_NO_MEMORY && test_allocation_failed()));
+    codex_request_release(requests[i]);
+  }
+  check(session->in_flight == 0 && session->untaken_count == 0 && session->queued_bytes == 0);
+  cx_session_free(session);
+}
+
+static void asking_may_lack_memory(void) {
+  test_each_allocation_failing(ask_long_ones);
+}
+
+static void some_request_is_always_sent(void) {
+  cx_session *session = open_limited(1000, 1000, 0);
+  codex_request *request = ask(session, "m");
+  check_text(taken_output(session), "{\"method\":\"m\",\"id\":1,\"params\":{}}\n");
+  codex_request_release(request);
+  cx_session_free(session);
+}
+
 static void many_are_answered(void) {
   enum { MANY = 3000 };
   static codex_request *requests[MANY];
@@ -838,6 +868,8 @@ void session_spec(void) {
   it("keeps the queue in order", the_queue_keeps_its_order);
   it("frees the place of a long request once it was read", long_requests_free_their_place);
   it("probes long requests that fill all places", long_requests_alone_are_probed);
+  it("asks on or says that memory is out", asking_may_lack_memory);
+  it("sends something even with a limit of none", some_request_is_always_sent);
   it("gets thousands answered", many_are_answered);
   it("lets time run out, in the queue and on the wire", time_runs_out);
   it("lets a released request run out of time in silence", a_released_request_runs_out_of_time_in_silence);

@@ -10,6 +10,11 @@
 /* A string literal as a slice. */
 #define SLICE(literal) ((codex_slice){literal, sizeof(literal) - 1})
 
+/* Whatever answers NULL for lack of memory may be asked for again. */
+#define TWICE(target, call)                                                                                  \
+  for (int tries = 2; !(target) && tries > 0; tries--)                                                       \
+  (target) = (call)
+
 #define check_slice(slice, expected) test_check_slice((slice), (expected), __FILE__, __LINE__)
 /* Compares NUL-terminated strings; text is evaluated once. */
 #define check_text(text, expected) test_check_text((text), (expected), __FILE__, __LINE__)

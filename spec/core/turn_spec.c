@@ -72,11 +72,6 @@ typedef struct play {
 
 #define RECORDED (sizeof recorded - 1)
 
-/* Whatever answers NULL for lack of memory may be asked for again. */
-#define TWICE(target, call)                                                                                  \
-  if (!(target)) (target) = (call);                                                                          \
-  if (!(target)) (target) = (call)
-
 static void open_play(play *p) {
   TWICE(p->session, open_session());
   TWICE(p->initialize, cx_session_initialize(p->session, "{}", 2, -1));
@@ -305,6 +300,25 @@ static void claim_with_little_memory(void) {
 
 static void memory_runs_out_in_claims_and_streams(void) {
   test_each_allocation_failing(claim_with_little_memory);
+}
+
+/* A stream that couldn't be opened leaves the events that are kept as they were. */
+static void a_stream_that_fails_changes_nothing(void) {
+  for (long n = 0; n < 3; n++) {
+    cx_session *session = open_session();
+    codex_turn *turn = open_turn(session, "T", true);
+    test_fail_allocation(n);
+    check(codex_turn_stream(turn, some_methods, true) == NULL);
+    check(test_allocation_failed());
+    turn_started(session, "T");
+    turn_completed(session, "T");
+    codex_stream *stream = codex_turn_stream(turn, NULL, false);
+    check_text(methods_of(stream), "turn/started, turn/completed, end");
+    codex_stream_free(stream);
+    codex_turn_release(turn);
+    cx_session_free(session);
+  }
+  test_fail_allocation(-1);
 }
 
 /* ---- the final response ---- */
@@ -537,6 +551,21 @@ static void collection_has_a_limit(void) {
   }
 }
 
+/* Deltas are let go once their message is complete. */
+static void deltas_count_until_their_message_completes(void) {
+  static const char item[] = "{\"type\":\"agentMessage\",\"id\":\"m\",\"text\":\"abcdef\",\"phase\":null}";
+  cx_session *session = open_session();
+  codex_turn *turn = open_turn(session, "T", false);
+  message_delta(session, "T", "m", "abc");
+  message_delta(session, "T", "m", "def");
+  check(turn->collected == 6);
+  message_completed(session, "T", "m", "abcdef", NULL);
+  check_slice(codex_turn_item(turn, 0), item);
+  check(turn->collected == sizeof item - 1 && turn->partial_count == 0);
+  codex_turn_release(turn);
+  cx_session_free(session);
+}
+
 /* ---- text ---- */
 
 static const struct text_sample {
@@ -757,7 +786,7 @@ static void turns_dont_mix(void) {
 
 /* ---- the unread limit ---- */
 
-/* Two deltas and then one more byte than fits, or just what fits. The size of an entry is measured. */
+/* What an event takes, which is more than its line: the limit is tried out around two of them. */
 static size_t measure_delta(const char *text) {
   cx_session *session = open_session();
   codex_turn *turn = open_turn(session, "T", true);
@@ -783,10 +812,11 @@ static void check_unread(size_t limit, bool overflows) {
   check_text(methods_of(kept), expected);
   message_completed(session, "T", "m", "0123456789", NULL);
   check_text(methods_of(stream), overflows ? "overflow" : "item/completed, empty");
+  check_text(methods_of(other), "item/completed, empty"); /* which had less to read */
   turn_completed(session, "T");
   check(codex_turn_error(turn)->kind == CODEX_ERROR_NONE);
   check_slice(codex_turn_final_response(turn), "0123456789");
-  check_text(methods_of(other), "item/completed, end");
+  check_text(methods_of(other), "end");
   codex_stream_free(stream);
   codex_stream_free(other);
   codex_stream_free(kept);
@@ -1029,6 +1059,7 @@ void turn_spec(void) {
   it("doesn't care where the bytes of a turn are cut", cuts_make_no_difference);
   it("is right or says that memory is out", memory_runs_out_anywhere);
   it("is right or says that memory is out, in claims and streams", memory_runs_out_in_claims_and_streams);
+  it("isn't changed by a stream that memory didn't reach for", a_stream_that_fails_changes_nothing);
   it("chooses the final response", the_final_response_is_chosen);
   it("joins deltas before decoding them", deltas_are_joined_before_they_are_decoded);
   it("follows the turn with the final response", the_final_response_follows_the_turn);
@@ -1041,6 +1072,7 @@ void turn_spec(void) {
   it("lets nothing follow the completion", nothing_follows_the_completion);
   it("keeps what a broken turn had", a_broken_turn_keeps_what_it_had);
   it("limits what a turn collects", collection_has_a_limit);
+  it("counts deltas until their message completes", deltas_count_until_their_message_completes);
   it("gives text in pieces, and the rest at the end", text_comes_in_pieces);
   it("gives an empty piece as empty text", an_empty_piece_is_text_all_the_same);
   it("gives a late reader of text what comes", a_late_reader_of_text_gets_what_comes);
