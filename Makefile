@@ -50,9 +50,10 @@ CORE = $(call objects,src/core,core) $(call objects,src/io,io)
 MODULE = $(call objects,src/lua,lua-$(LUA_VERSION))
 HOST = $(call objects,src/host,host) $(call objects,src/lua,lua-5.4) $(OBJECTS)/host/embedded.o
 CORE_SPEC = $(call objects,spec/core,spec-core)
-IO_SPEC = $(call objects,spec/io,spec-io)
+IO_SPEC = $(call objects,spec/io,spec-io) $(OBJECTS)/spec-core/test.o
 BENCH = $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(wildcard spec/bench/*.c))
 LUA_FILES = $(shell find lua -name '*.lua' | LC_ALL=C sort)
+EMBEDDED = $(LUA_FILES) $(filter-out src/host/embed.lua,$(wildcard src/host/*.lua))
 
 LIBRARY = $(BUILD)/libcodex.a
 CORE_SO = $(BUILD)/$(LUA_VERSION)/codex/core.so
@@ -84,10 +85,10 @@ $(BUILD)/host.symbols:
 	@mkdir -p $(@D)
 	$(Q)echo '{ lua_*; luaL_*; luaopen_*; };' >$@
 
-$(OBJECTS)/embedded.c: src/host/embed.lua $(LUA_FILES)
+$(OBJECTS)/embedded.c: src/host/embed.lua $(EMBEDDED)
 	@mkdir -p $(@D)
 	$(call say,LUA)
-	$(Q)$(HOST_LUA) src/host/embed.lua $@ $(LUA_FILES)
+	$(Q)$(HOST_LUA) src/host/embed.lua $@ $(EMBEDDED)
 
 $(OBJECTS)/host/embedded.o: $(OBJECTS)/embedded.c
 	@mkdir -p $(@D)

@@ -1,7 +1,6 @@
 /* Runs every spec of the core. */
 #include "test.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 void buffer_spec(void);
@@ -11,10 +10,6 @@ void frame_spec(void);
 void rpc_spec(void);
 void turn_spec(void);
 void session_spec(void);
-
-static int passed, failed;
-static bool example_failed;
-static const char *example_name;
 
 static long countdown = -1;
 static bool allocation_failed;
@@ -61,34 +56,6 @@ void test_each_allocation_failing(void (*example)(void)) {
   }
 }
 
-static void fail_at(const char *file, int line) {
-  if (!example_failed) printf("not ok: %s\n", example_name);
-  example_failed = true;
-  printf("  %s:%d: ", file, line);
-}
-
-void test_check(bool ok, const char *text, const char *file, int line) {
-  if (ok) return;
-  fail_at(file, line);
-  printf("%s\n", text);
-}
-
-void test_check_bytes(const char *bytes, size_t length, const char *expected, const char *file, int line) {
-  if (bytes && length == strlen(expected) && memcmp(bytes, expected, length) == 0) return;
-  fail_at(file, line);
-  printf("expected \"%s\", got \"%.*s\"\n", expected, bytes ? (int)length : 6, bytes ? bytes : "(null)");
-}
-
-void it(const char *sentence, void (*example)(void)) {
-  example_name = sentence;
-  example_failed = false;
-  example();
-  if (example_failed)
-    failed++;
-  else
-    passed++;
-}
-
 int main(void) {
   buffer_spec();
   json_spec();
@@ -97,6 +64,5 @@ int main(void) {
   rpc_spec();
   turn_spec();
   session_spec();
-  printf("core: %d passed, %d failed\n", passed, failed);
-  return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return test_report("core");
 }

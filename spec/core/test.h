@@ -1,4 +1,4 @@
-/* A small harness for the core's unit tests, which link libcodex.a and nothing else: no Lua, no process.
+/* A small harness for the C specs. Those of the core link libcodex.a and nothing else: no Lua, no process.
  *
  * A spec file defines `void NAME_spec(void)`, which calls it("sentence", function) for each example;
  * functions use check(). main.c runs all spec files and prints one line for each failure and a count at the
@@ -23,9 +23,12 @@ void it(const char *sentence, void (*example)(void));
 void test_check(bool passed, const char *text, const char *file, int line);
 void test_check_bytes(const char *bytes, size_t length, const char *expected, const char *file, int line);
 
-/* Allocation failure: the wrapped malloc, calloc and realloc (linker option --wrap) fail the n-th call from
- * now on (n = 0: the next), once; -1 switches that off. test_allocations_left answers -1 when the failure has
- * happened. */
+/* Prints the totals, and answers the exit status that goes with them. */
+int test_report(const char *what);
+
+/* Only in the core's program: the wrapped malloc, calloc and realloc (linker option --wrap) fail the n-th
+ * call from now on (n = 0: the next), once; -1 switches that off. test_allocation_failed tells whether it
+ * came to that. */
 void test_fail_allocation(long n);
 bool test_allocation_failed(void);
 

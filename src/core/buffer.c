@@ -7,7 +7,7 @@
 
 /* The first allocation, and the size above which an emptied buffer gives its storage back. */
 #define SMALLEST 64
-#define LARGE (64 * 1024)
+#define LARGE (128 * 1024)
 
 void cx_buffer_init(cx_buffer *buffer, size_t max) {
   *buffer = (cx_buffer){.max = max};

@@ -156,6 +156,8 @@ static inline const char *go_on(open_values *open, const char *text, const char 
 
 const char *cx_json_skip_value(const char *text, const char *end, unsigned depth) {
   open_values open;
+  text = skip_space(text, end);
+  if (text < end && *text != '{' && *text != '[') return skip_scalar(text, end);
   open.level = 0;
   open.limit = depth < CX_JSON_MAX_DEPTH ? CX_JSON_MAX_DEPTH - depth : 0;
   open.object = false;

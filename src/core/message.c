@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+/* There is no white space between tokens, nearly always. */
+static inline const char *skip_space(const char *text, const char *end) {
+  return text < end && (unsigned char)*text > ' ' ? text : cx_json_skip_space(text, end);
+}
+
 /* Walks the members of an object: a key, then its value, which the caller takes in its own way. */
 typedef struct members {
   const char *next, *end;
@@ -12,7 +17,7 @@ typedef struct members {
 } members;
 
 static bool members_open(members *m, const char *text, const char *end, unsigned depth) {
-  text = cx_json_skip_space(text, end);
+  text = skip_space(text, end);
   if (text == end || *text != '{') return false;
   *m = (members){text + 1, end, depth + 1, true};
   return true;
@@ -20,7 +25,7 @@ static bool members_open(members *m, const char *text, const char *end, unsigned
 
 /* 1: a key, with next at its value; 0: the object is closed, with next behind it; -1: not JSON. */
 static int members_key(members *m, codex_slice *key) {
-  const char *p = cx_json_skip_space(m->next, m->end);
+  const char *p = skip_space(m->next, m->end);
   if (p == m->end) return -1;
   if (*p == '}') {
     m->next = p + 1;
@@ -30,15 +35,15 @@ static int members_key(members *m, codex_slice *key) {
   const char *quote = cx_json_skip_string(p, m->end, NULL);
   if (!quote) return -1;
   *key = (codex_slice){p, (size_t)(quote - p)};
-  p = cx_json_skip_space(quote + 1, m->end);
+  p = skip_space(quote + 1, m->end);
   if (p == m->end || *p != ':') return -1;
-  m->next = cx_json_skip_space(p + 1, m->end);
+  m->next = skip_space(p + 1, m->end);
   return 1;
 }
 
 /* After a value that ended at next: takes the comma, or leaves the closing brace to members_key. */
 static bool members_after(members *m, const char *next) {
-  const char *p = cx_json_skip_space(next, m->end);
+  const char *p = skip_space(next, m->end);
   if (p == m->end) return false;
   m->may_close = *p == '}';
   if (*p != ',' && *p != '}') return false;
@@ -97,20 +102,61 @@ static codex_slice *params_slot(cx_message *message, codex_slice key) {
   }
 }
 
-static bool scan_params(cx_message *message, members *outer) {
-  members m;
+/* Keeps what the line has shown up to its delta, which starts at value. A line that has told more by then
+ * than a delta's line does isn't worth it. */
+static void remember(cx_beginning *beginning, const cx_message *message, const char *params,
+                     const char *value) {
+  const char *line = message->line.bytes;
+  size_t length = (size_t)(value - line) + 1;
+  beginning->length = 0;
+  if (message->id.bytes || message->result.bytes || message->error.bytes || message->delta.bytes) return;
+  if (message->item.bytes || message->turn.bytes || message->usage.bytes) return;
+  if (length > sizeof beginning->bytes || *value != '"' || memchr(line, '\\', length)) return;
+  const codex_slice strings[] = {message->method, message->thread_id, message->turn_id, message->item_id};
+  for (size_t i = 0; i < 4; i++)
+    beginning->strings[i] =
+        (cx_span){strings[i].bytes ? (size_t)(strings[i].bytes - line) : 0, strings[i].length};
+  memcpy(beginning->bytes, line, length);
+  beginning->params = (size_t)(params - line);
+  beginning->length = length;
+}
+
+static bool begins_as(const cx_beginning *beginning, codex_slice line) {
+  return beginning->length > 0 && line.length > beginning->length &&
+         memcmp(line.bytes, beginning->bytes, beginning->length) == 0;
+}
+
+static void recall(const cx_beginning *beginning, cx_message *message) {
+  codex_slice *strings[] = {&message->method, &message->thread_id, &message->turn_id, &message->item_id};
+  for (size_t i = 0; i < 4; i++) {
+    cx_span span = beginning->strings[i];
+    if (span.length > 0) *strings[i] = (codex_slice){message->line.bytes + span.at, span.length};
+  }
+}
+
+/* Goes through the members of params, which start at start, and then past them in outer. */
+static bool scan_params(cx_message *message, members *m, const char *start, members *outer,
+                        cx_beginning *beginning) {
   codex_slice key, value;
-  const char *start = outer->next;
-  if (!members_open(&m, start, outer->end, outer->depth)) return members_value(outer, &message->params);
   int more;
-  while ((more = members_key(&m, &key)) == 1) {
-    if (!members_value(&m, &value)) return false;
+  while ((more = members_key(m, &key)) == 1) {
     codex_slice *slot = params_slot(message, key);
+    if (slot == &message->delta && m->next < m->end) remember(beginning, message, start, m->next);
+    if (!members_value(m, &value)) return false;
     if (slot) *slot = value;
   }
   if (more < 0) return false;
-  message->params = (codex_slice){start, (size_t)(m.next - start)};
-  return members_after(outer, m.next);
+  message->params = (codex_slice){start, (size_t)(m->next - start)};
+  return members_after(outer, m->next);
+}
+
+/* Goes on at the delta of a line that begins as another did. */
+static bool scan_from_delta(cx_message *message, members *outer, cx_beginning *beginning) {
+  codex_slice line = message->line;
+  recall(beginning, message);
+  members m = {line.bytes + beginning->length - 1, outer->end, outer->depth + 1, true};
+  return members_value(&m, &message->delta) &&
+         scan_params(message, &m, line.bytes + beginning->params, outer, beginning);
 }
 
 static codex_slice *message_slot(cx_message *message, codex_slice key) {
@@ -120,22 +166,28 @@ static codex_slice *message_slot(cx_message *message, codex_slice key) {
   return CX_SLICE_IS(key, "error") ? &message->error : NULL;
 }
 
-static bool scan_line(cx_message *message) {
-  members m;
+static bool scan_members(cx_message *message, members *m, cx_beginning *beginning) {
+  members params;
   codex_slice key, value;
-  const char *end = message->line.bytes + message->line.length;
-  if (!members_open(&m, message->line.bytes, end, 0)) return false;
   int more;
-  while ((more = members_key(&m, &key)) == 1) {
-    if (CX_SLICE_IS(key, "params")) {
-      if (!scan_params(message, &m)) return false;
-    } else {
-      if (!members_value(&m, &value)) return false;
-      codex_slice *slot = message_slot(message, key);
-      if (slot) *slot = value;
+  while ((more = members_key(m, &key)) == 1) {
+    const char *start = m->next;
+    if (CX_SLICE_IS(key, "params") && members_open(&params, start, m->end, m->depth)) {
+      if (!scan_params(message, &params, start, m, beginning)) return false;
+      continue;
     }
+    if (!members_value(m, &value)) return false;
+    codex_slice *slot = CX_SLICE_IS(key, "params") ? &message->params : message_slot(message, key);
+    if (slot) *slot = value;
   }
-  return more == 0 && cx_json_skip_space(m.next, end) == end;
+  return more == 0 && skip_space(m->next, m->end) == m->end;
+}
+
+static bool scan_line(cx_message *message, cx_beginning *beginning, bool same) {
+  const char *start = message->line.bytes, *end = start + message->line.length;
+  members m = {start, end, 1, true};
+  bool begun = same ? scan_from_delta(message, &m, beginning) : members_open(&m, start, end, 0);
+  return begun && scan_members(message, &m, beginning);
 }
 
 int cx_json_decode_string(codex_slice *value, cx_buffer *scratch) {
@@ -157,23 +209,32 @@ static void find_id(codex_slice *id, codex_slice object) {
   if (object.bytes && !cx_json_string_contents(*id, &contents)) *id = cx_json_member(object, "id");
 }
 
-static int decode_strings(cx_message *message, cx_buffer *scratch) {
-  codex_slice contents;
+/* Anything but a string becomes no text. */
+static void strip_quotes(codex_slice *value) {
+  if (!cx_json_string_contents(*value, value)) *value = (codex_slice){NULL, 0};
+}
+
+/* plain: so many bytes from the line's start are known to hold no escape. */
+static int decode_strings(cx_message *message, cx_buffer *scratch, size_t plain) {
   find_id(&message->turn_id, message->turn);
   find_id(&message->item_id, message->item);
   codex_slice *strings[] = {&message->method, &message->thread_id, &message->turn_id, &message->item_id};
+  strip_quotes(&message->delta);
+  if (!memchr(message->line.bytes + plain, '\\', message->line.length - plain)) {
+    for (size_t i = 0; i < 4; i++)
+      strip_quotes(strings[i]);
+    return CX_OK;
+  }
   size_t room = 0;
   for (size_t i = 0; i < 4; i++)
     room += strings[i]->length;
   /* reserved at once, so that no string moves while another is decoded; a replacement can be longer than the
    * bad byte it stands for, three times at most */
-  bool escapes = memchr(message->line.bytes, '\\', message->line.length) != NULL;
-  if (escapes && cx_buffer_reserve(scratch, 3 * room + 1) != CX_OK) return CX_ENOMEM;
+  if (cx_buffer_reserve(scratch, 3 * room + 1) != CX_OK) return CX_ENOMEM;
   for (size_t i = 0; i < 4; i++) {
     int status = cx_json_decode_string(strings[i], scratch);
     if (status != CX_OK) return status;
   }
-  message->delta = cx_json_string_contents(message->delta, &contents) ? contents : (codex_slice){NULL, 0};
   return CX_OK;
 }
 
@@ -192,11 +253,17 @@ static cx_message_kind kind_of(cx_message *message) {
   return message->result.bytes ? CX_MESSAGE_RESULT : CX_MESSAGE_INVALID;
 }
 
-int cx_message_scan(cx_message *message, codex_slice line, cx_buffer *scratch) {
+int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch, cx_beginning *beginning) {
   *message = (cx_message){.line = line};
   cx_buffer_clear(scratch);
-  if (!scan_line(message)) return CX_OK;
-  int status = decode_strings(message, scratch);
+  bool same = begins_as(beginning, line);
+  if (!scan_line(message, beginning, same)) return CX_OK;
+  int status = decode_strings(message, scratch, same ? beginning->length : 0);
   if (status == CX_OK) message->kind = kind_of(message);
   return status;
+}
+
+int cx_message_scan(cx_message *message, codex_slice line, cx_buffer *scratch) {
+  cx_beginning none = {.length = 0};
+  return cx_message_scan_next(message, line, scratch, &none);
 }

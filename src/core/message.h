@@ -32,6 +32,22 @@ typedef struct cx_message {
 /* Reads a line. CX_OK, also for CX_MESSAGE_INVALID; CX_ENOMEM. scratch is cleared first. */
 int cx_message_scan(cx_message *message, codex_slice line, cx_buffer *scratch);
 
+typedef struct cx_span {
+  size_t at, length;
+} cx_span;
+
+/* What the line of a delta began with, up to its text. The next delta of the same message begins with the
+ * same bytes, and reading those again would find the same, so it is read from there on. */
+typedef struct cx_beginning {
+  size_t length; /* with the quote that opens the text; 0: nothing is remembered */
+  size_t params;
+  cx_span strings[4]; /* method, thread id, turn id and item id */
+  char bytes[512];
+} cx_beginning;
+
+/* The same, for lines that come one after the other on a connection. */
+int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch, cx_beginning *beginning);
+
 /* The value of a member of a JSON object, as text; bytes NULL if it isn't there or text isn't an object. */
 codex_slice cx_json_member(codex_slice object, const char *name);
 

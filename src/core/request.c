@@ -4,7 +4,6 @@
 #include "error.h"
 #include "json.h"
 #include "message.h"
-#include "session.h"
 #include "turn.h"
 
 #include <inttypes.h>
@@ -178,12 +177,4 @@ bool codex_request_joined(const codex_request *request) {
 codex_turn *codex_request_turn(codex_request *request) {
   if (request->turn) request->turn->references++;
   return request->turn;
-}
-
-void codex_request_release(codex_request *request) {
-  if (!request) return;
-  if (request->state == CX_REQUEST_DONE)
-    cx_request_free(request);
-  else
-    cx_session_request_abandoned(request->session, request);
 }

@@ -7,6 +7,9 @@
 #include "list.h"
 #include "ready.h"
 
+/* What may wait to be written, queued requests included. */
+#define CX_MAX_OUTPUT ((size_t)256 << 20)
+
 typedef enum cx_request_state { CX_REQUEST_QUEUED, CX_REQUEST_SENT, CX_REQUEST_DONE } cx_request_state;
 
 struct codex_request {

@@ -74,7 +74,7 @@ void cx_session_free(cx_session *session) {
 
 /* ---- turns ---- */
 
-void cx_session_turn_happened(cx_session *session, codex_turn *turn, unsigned what) {
+static void turn_happened(cx_session *session, codex_turn *turn, unsigned what) {
   if (!(turn->watched & what)) return;
   turn->watched = 0;
   cx_ready_post(&session->ready, &turn->ready);
@@ -90,16 +90,25 @@ static void leave_unclaimed(cx_session *session, codex_turn *turn) {
 static void forget_turn(cx_session *session, codex_turn *turn) {
   leave_unclaimed(session, turn);
   cx_map_remove(&session->turns, turn->id.bytes, turn->id.length);
+  if (session->recent == turn) session->recent = NULL;
   cx_turn_free(turn);
 }
 
-void cx_session_turn_abandoned(cx_session *session, codex_turn *turn) {
+void codex_turn_watch(codex_turn *turn, unsigned what) {
+  turn->watched |= what | CODEX_WATCH_END;
+  if (turn->session && turn->state != CODEX_TURN_RUNNING) turn_happened(turn->session, turn, CODEX_WATCH_END);
+}
+
+void codex_turn_release(codex_turn *turn) {
+  if (!turn || --turn->references > 0) return;
   turn->watched = 0;
   cx_list_remove(&turn->ready.node);
-  /* while it runs it stays known, so that its events aren't taken for those of a turn yet to be claimed */
-  if (turn->state != CODEX_TURN_RUNNING)
-    forget_turn(session, turn);
+  if (!turn->session)
+    cx_turn_free(turn);
+  else if (turn->state != CODEX_TURN_RUNNING)
+    forget_turn(turn->session, turn);
   else
+    /* it stays known, so that its events aren't taken for those of a turn yet to be claimed */
     cx_turn_drop_events(turn);
 }
 
@@ -169,10 +178,16 @@ codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t len
 
 /* ---- lines from the server ---- */
 
+static codex_turn *find_turn(cx_session *session, codex_slice id) {
+  codex_turn *recent = session->recent;
+  if (recent && cx_slice_is(id, recent->id.bytes, recent->id.length)) return recent;
+  return session->recent = cx_map_get(&session->turns, id.bytes, id.length);
+}
+
 static int handle_notification(cx_session *session, const cx_message *message) {
   session->statistics.notifications++;
   if (!message->turn_id.bytes) return CX_OK;
-  codex_turn *turn = cx_map_get(&session->turns, message->turn_id.bytes, message->turn_id.length);
+  codex_turn *turn = find_turn(session, message->turn_id);
   if (!turn) {
     /* on resume, the last old turn's usage comes again: no turn is running */
     if (CX_SLICE_IS(message->method, "thread/tokenUsage/updated")) return CX_OK;
@@ -183,7 +198,7 @@ static int handle_notification(cx_session *session, const cx_message *message) {
   size_t held = cx_turn_held(turn);
   int status = cx_turn_collect(turn, message, &happened);
   if (!turn->claimed) session->unclaimed_bytes += cx_turn_held(turn) - held; /* it may have become less */
-  cx_session_turn_happened(session, turn, happened);
+  turn_happened(session, turn, happened);
   if (turn->references == 0 && turn->claimed && turn->state != CODEX_TURN_RUNNING)
     forget_turn(session, turn);
   else if (!turn->claimed)
@@ -275,7 +290,7 @@ static int handle_line(cx_session *session, codex_slice line) {
     return CX_OK;
   }
   session->statistics.lines++;
-  int status = cx_message_scan(&message, line, &session->scratch);
+  int status = cx_message_scan_next(&message, line, &session->scratch, &session->beginning);
   if (status != CX_OK) return status;
   switch (message.kind) {
   case CX_MESSAGE_NOTIFICATION: return handle_notification(session, &message);
@@ -346,7 +361,7 @@ void cx_session_fail(cx_session *session, const codex_error *error) {
     codex_turn *turn = cx_list_entry(node, codex_turn, in_session);
     next = node->next;
     cx_turn_break(turn, error);
-    cx_session_turn_happened(session, turn, CODEX_WATCH_END);
+    turn_happened(session, turn, CODEX_WATCH_END);
     if (turn->references == 0) forget_turn(session, turn);
   }
   cx_ready_post(&session->ready, &session->closed);
@@ -495,10 +510,11 @@ codex_error_kind cx_session_notify(cx_session *session, const char *method, cons
   }
 }
 
-void cx_session_request_abandoned(cx_session *session, codex_request *request) {
+void codex_request_release(codex_request *request) {
+  if (!request) return;
   request->released = true;
-  if (request->state != CX_REQUEST_QUEUED) return;
-  session->queued_bytes -= request->line_length;
+  if (request->state == CX_REQUEST_SENT) return; /* its answer is still to come */
+  if (request->state == CX_REQUEST_QUEUED) request->session->queued_bytes -= request->line_length;
   cx_request_free(request);
 }
 

@@ -16,9 +16,6 @@
 #include "message.h"
 #include "ready.h"
 
-/* What may wait to be written, queued requests included. */
-#define CX_MAX_OUTPUT ((size_t)256 << 20)
-
 /* Turns nobody has claimed: how many are kept, and how many bytes all of them together hold. */
 #define CX_MAX_UNCLAIMED_TURNS 64
 #define CX_MAX_UNCLAIMED_BYTES ((size_t)16 << 20)
@@ -28,8 +25,10 @@ typedef struct cx_session {
   size_t max_unread;
   cx_frame frame;
   cx_buffer output, scratch;
-  cx_map sent;  /* by id: the eight bytes of codex_request.id */
-  cx_map turns; /* by turn id */
+  cx_beginning beginning;
+  codex_turn *recent; /* whose event came last; NULL: none, or it has been forgotten */
+  cx_map sent;        /* by id: the eight bytes of codex_request.id */
+  cx_map turns;       /* by turn id */
   cx_list queue, on_wire, all_turns, unclaimed, ready;
   cx_ready closed;
   cx_list untaken;    /* requests that take long, until an answer shows that the server has read them */
@@ -81,10 +80,5 @@ codex_error_kind cx_session_notify(cx_session *session, const char *method, cons
                                    size_t length);
 codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t length, bool keep_events);
 bool cx_session_next_ready(cx_session *session, codex_ready *ready);
-
-/* Called by turns and requests when their users let go, or watch. */
-void cx_session_turn_happened(cx_session *session, codex_turn *turn, unsigned what);
-void cx_session_turn_abandoned(cx_session *session, codex_turn *turn);
-void cx_session_request_abandoned(cx_session *session, codex_request *request);
 
 #endif

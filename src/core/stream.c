@@ -90,6 +90,11 @@ static bool wanted(const codex_stream *stream, codex_slice method, entry_kind ki
   return false;
 }
 
+/* What is stored of a line: all of it, but for a reader of text, who never sees it, nothing. */
+static codex_slice stored_line(const codex_stream *stream, const cx_message *message) {
+  return stream->text_only ? (codex_slice){"", 0} : message->line;
+}
+
 /* Where a slice will be once it is stored: in the line, or behind it at *behind, which moves on. */
 static span place(codex_slice slice, codex_slice line, size_t *behind) {
   if (!slice.bytes) return (span){0, 0};
@@ -107,19 +112,20 @@ static void overflow(codex_stream *stream) {
 }
 
 static void copy(char *to, span stored, codex_slice slice, size_t line_length) {
-  if (slice.length > 0 && stored.at >= line_length) memcpy(to + stored.at, slice.bytes, slice.length);
+  if (stored.length > 0 && stored.at >= line_length) memcpy(to + stored.at, slice.bytes, stored.length);
 }
 
 int cx_stream_append(codex_stream *stream, const cx_message *message, size_t rest) {
   entry_kind kind = kind_of(message, rest);
   if (!wanted(stream, message->method, kind)) return CX_OK;
-  size_t behind = message->line.length;
+  codex_slice line = stored_line(stream, message);
+  size_t behind = line.length;
   entry e = {.line_length = behind, .rest = rest, .kind = kind};
-  e.method = place(message->method, message->line, &behind);
-  e.params = place(message->params, message->line, &behind);
-  e.item_id = place(message->item_id, message->line, &behind);
-  e.delta = place(message->delta, message->line, &behind);
-  e.item = place(message->item, message->line, &behind);
+  if (!stream->text_only) e.method = place(message->method, line, &behind);
+  if (!stream->text_only) e.params = place(message->params, line, &behind);
+  e.item_id = place(message->item_id, line, &behind);
+  e.delta = place(message->delta, line, &behind);
+  if (kind == ENTRY_MESSAGE) e.item = place(message->item, line, &behind);
   e.size = behind;
   size_t unread = cx_buffer_length(&stream->queue) - stream->taken;
   if (unread > 0 && unread + sizeof e + e.size > stream->max_unread) {
@@ -127,11 +133,14 @@ int cx_stream_append(codex_stream *stream, const cx_message *message, size_t res
     return CX_OK;
   }
   if (cx_buffer_reserve(&stream->queue, sizeof e + e.size) != CX_OK) return CX_ENOMEM;
-  char *line = stream->queue.data + stream->queue.end + sizeof e;
-  memcpy(line - sizeof e, &e, sizeof e);
-  memcpy(line, message->line.bytes, message->line.length);
-  copy(line, e.method, message->method, e.line_length);
-  copy(line, e.item_id, message->item_id, e.line_length);
+  char *to = stream->queue.data + stream->queue.end;
+  memcpy(to, &e, sizeof e);
+  to += sizeof e;
+  memcpy(to, line.bytes, line.length);
+  copy(to, e.method, message->method, line.length);
+  copy(to, e.item_id, message->item_id, line.length);
+  copy(to, e.delta, message->delta, line.length);
+  copy(to, e.item, message->item, line.length);
   stream->queue.end += sizeof e + e.size;
   return CX_OK;
 }
@@ -181,12 +190,29 @@ codex_stream_result codex_stream_next(codex_stream *stream, codex_event *event) 
   return CODEX_STREAM_EVENT;
 }
 
+static codex_slice text_slice(const cx_buffer *text) {
+  size_t length = cx_buffer_length(text);
+  return (codex_slice){length > 0 ? cx_buffer_bytes(text) : "", length};
+}
+
 /* The text of a completed message, from where its deltas ended. */
-static int decode_rest(codex_stream *stream, codex_slice item, size_t rest) {
+static int decode_rest(codex_stream *stream, codex_slice item, size_t rest, codex_slice *text) {
   codex_slice contents;
+  *text = (codex_slice){"", 0};
   if (!cx_json_string_contents(cx_json_member(item, "text"), &contents)) return CX_OK;
   int status = cx_json_unescape(contents.bytes, contents.length, CX_JSON_LENIENT, &stream->text);
-  if (status == CX_OK) cx_buffer_consume(&stream->text, rest);
+  if (status != CX_OK) return status;
+  cx_buffer_consume(&stream->text, rest);
+  *text = text_slice(&stream->text);
+  return CX_OK;
+}
+
+/* The text of a delta: where it lies, if it needs no decoding, as nearly always. */
+static int decode_delta(codex_stream *stream, codex_slice delta, codex_slice *text) {
+  *text = delta;
+  if (!memchr(delta.bytes, '\\', delta.length) && cx_utf8_valid(delta.bytes, delta.length)) return CX_OK;
+  int status = cx_json_unescape(delta.bytes, delta.length, CX_JSON_LENIENT, &stream->text);
+  *text = text_slice(&stream->text);
   return status;
 }
 
@@ -197,16 +223,12 @@ codex_stream_result codex_stream_next_text(codex_stream *stream, codex_slice *te
   if (result != CODEX_STREAM_EVENT) return result;
   if (e.kind == ENTRY_COMPLETION) return CODEX_STREAM_END;
   cx_buffer_clear(&stream->text);
-  codex_slice delta = at(line, e.delta);
-  int status = e.kind == ENTRY_DELTA
-                   ? cx_json_unescape(delta.bytes, delta.length, CX_JSON_LENIENT, &stream->text)
-                   : decode_rest(stream, at(line, e.item), e.rest);
+  int status = e.kind == ENTRY_DELTA ? decode_delta(stream, at(line, e.delta), text)
+                                     : decode_rest(stream, at(line, e.item), e.rest, text);
   if (status != CX_OK) {
     stream->taken = 0; /* so that it can be asked for again */
     return CODEX_STREAM_NO_MEMORY;
   }
-  size_t length = cx_buffer_length(&stream->text);
-  *text = (codex_slice){length > 0 ? cx_buffer_bytes(&stream->text) : "", length};
   *item_id = at(line, e.item_id);
   return CODEX_STREAM_EVENT;
 }

@@ -2,7 +2,6 @@
 
 #include "error.h"
 #include "json.h"
-#include "session.h"
 #include "stream.h"
 
 #include <stdlib.h>
@@ -346,18 +345,4 @@ codex_stream *codex_turn_stream(codex_turn *turn, const char *const *methods, bo
 
 void codex_turn_forget_events(codex_turn *turn) {
   cx_turn_drop_events(turn);
-}
-
-void codex_turn_watch(codex_turn *turn, unsigned what) {
-  turn->watched |= what | CODEX_WATCH_END;
-  if (turn->session && turn->state != CODEX_TURN_RUNNING)
-    cx_session_turn_happened(turn->session, turn, CODEX_WATCH_END);
-}
-
-void codex_turn_release(codex_turn *turn) {
-  if (!turn || --turn->references > 0) return;
-  if (turn->session)
-    cx_session_turn_abandoned(turn->session, turn);
-  else
-    cx_turn_free(turn);
 }
