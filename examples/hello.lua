@@ -1,4 +1,7 @@
 -- The first script: one thread, one turn.
+--
+--     codex-lua examples/hello.lua              with your codex account
+--     codex-lua --offline examples/hello.lua    with a scripted model: no account, no network
 local codex = require "codex"
 
 local client <close> = codex.new()

@@ -19,9 +19,7 @@ local function same(a, b, loose)
     return math.type(a) == math.type(b) and a == b
   end
   if type(a) ~= "table" then return a == b end
-  if not loose and (getmetatable(a) == getmetatable(codex.array {})) ~= (getmetatable(b) == getmetatable(codex.array {})) then
-    if next(a) == nil then return false end
-  end
+  if not loose and next(a) == nil and getmetatable(a) ~= getmetatable(b) then return false end
   for key, value in pairs(a) do
     if not same(value, b[key], loose) then return false end
   end
@@ -110,7 +108,8 @@ describe("codex.json.decode", function()
 
   it("reads every escape, and pairs of surrogates", function()
     assert.equal('"\\/\b\f\n\r\tA\0é€😀', json.decode [["\"\\\/\b\f\n\r\t\u0041\u0000\u00E9\u20aC\ud83d\uDE00"]])
-    assert.equal("\u{10FFFF}\u{10000}\u{FFFF}\u{7FF}\u{800}\127", json.decode '"\\uDBFF\\uDFFF\\ud800\\udc00\\uffff\u{7FF}\u{800}\127"')
+    local text = "\u{10FFFF}\u{10000}\u{FFFF}\u{7FF}\u{800}\127"
+    assert.equal(text, json.decode '"\\uDBFF\\uDFFF\\ud800\\udc00\\uffff\u{7FF}\u{800}\127"')
   end)
 
   it("takes white space where the RFC has it", function()
@@ -204,7 +203,7 @@ describe("codex.json.decode", function()
     { "\xEF\xBB\xBF1", 1 },
   }
   for _, case in ipairs(wrong) do
-    it(("refuses %q at byte %d"):format(case[1], case[2]), function()
+    it(("refuses %q at byte %d"):format((case[1]:gsub("%c", "?")), case[2]), function()
       local err = refused(json.decode, case[1])
       assert.equal("parse_error", err.kind)
       assert.equal(case[2], err.position, err.message)
@@ -331,7 +330,8 @@ describe("codex.json and lua-cjson", function()
   local function generator(seed)
     math.randomseed(seed)
     local count = 0
-    local characters = { "a", "Z", "0", " ", '"', "\\", "/", "\n", "\t", "\0", "\31", "\127", "é", "€", "😀", "\u{FFFF}" }
+    local characters =
+      { "a", "Z", "0", " ", '"', "\\", "/", "\n", "\t", "\0", "\31", "\127", "é", "€", "😀", "\u{FFFF}" }
     local function text()
       local parts = {}
       for i = 1, math.random(0, 12) do
@@ -394,17 +394,17 @@ describe("codex.json and lua-cjson", function()
       local text = json.encode(made)
       assert.is_true(same(made, json.decode(text)), text)
       assert.is_true(same(made, cjson.decode(text), true), text)
-      assert.equal(text, json.encode(json.decode(text)))
+      assert.is_true(same(made, json.decode(json.encode(json.decode(text)))), text)
       assert.is_true(same(made, json.decode(cjson.encode(made)), true), text)
     end
   end)
 
-  it("both refuse, or read alike, 20,000 random mutations of a text", function()
+  it("both refuse, or read alike, 5,000 random mutations of a text", function()
     math.randomseed(7)
     local text = [==[{"a":[1.5e3,-2,true,false,null,"x\u00e9\n",{}],"b":{"c":"","d":[[]]},"e":0}]==]
     local pieces = { '"', "{", "}", "[", "]", ",", ":", "0", "1", "-", ".", "e", "\\", "u", "t", " ", "n", "\n", "a" }
     local agreed = 0
-    for _ = 1, 20000 do
+    for _ = 1, 5000 do
       local at = math.random(#text)
       local mutated = text:sub(1, at - math.random(0, 1)) .. pieces[math.random(#pieces)] .. text:sub(at + 1)
       local ok, value = pcall(json.decode, mutated)
@@ -416,7 +416,7 @@ describe("codex.json and lua-cjson", function()
         assert.is_true(value.position >= 1 and value.position <= #mutated + 1)
       end
     end
-    assert.is_true(agreed > 1000)
+    assert.is_true(agreed > 250)
   end)
 
   it("agree about strings of 5 MB", function()

@@ -15,8 +15,21 @@ M.version = "0.1.0"
 -- Seconds that each step of ending a server may take: leaving by itself, after SIGTERM, after SIGKILL.
 local CLOSE_SECONDS = 2
 
---- Defaults that a host program lays under the options of every `codex.new`.
+--- Defaults that a host program lays under the options of every `codex.new` (`client`) and `thread_start` (`thread`).
 M.defaults = {}
+
+-- Weak, so that a forgotten client is collected.
+local open = setmetatable({}, { __mode = "k" })
+
+--- The clients whose servers may still run: for a host program, which leaves none behind.
+---@return codex.Client[]
+function M.open_clients()
+  local list = {}
+  for client in pairs(open) do
+    list[#list + 1] = client
+  end
+  return list
+end
 
 ---@class codex.ClientOptions
 ---@field codex_bin? string path or name of the codex program; default `$CODEX_BIN`, else `codex` on PATH
@@ -81,6 +94,11 @@ local function check_utf8(name, text)
 end
 
 local function check_list(name, list, check)
+  for key in pairs(list or {}) do
+    if type(key) ~= "number" then
+      errors.argument(("codex.new.%s: expected a list, got a table with '%s'"):format(name, tostring(key)))
+    end
+  end
   for index, value in ipairs(list or {}) do
     if type(value) ~= "string" then
       errors.argument(("codex.new.%s[%d]: expected a string, got %s"):format(name, index, type(value)))
@@ -146,15 +164,29 @@ local function start_core(options)
   return handle
 end
 
-local function with_defaults(options)
-  if type(options) ~= "table" or next(M.defaults.client or {}) == nil then return options end
-  local merged = {}
-  for _, source in ipairs { M.defaults.client, options } do
+local function merged(...)
+  local all = {}
+  for _, source in ipairs { ... } do
     for name, value in pairs(source) do
-      merged[name] = value
+      all[name] = value
     end
   end
-  return merged
+  return all
+end
+
+-- What the caller says wins; settings and variables are added to the host's rather than put in their place.
+local function with_defaults(options)
+  local defaults = M.defaults.client
+  if type(options) ~= "table" or not defaults then return options end
+  local all = merged(defaults, options)
+  if defaults.config_overrides and options.config_overrides ~= nil then
+    all.config_overrides = config.overrides(defaults.config_overrides)
+    for _, override in ipairs(config.overrides(options.config_overrides)) do
+      table.insert(all.config_overrides, override) -- of two for one key the server takes the last
+    end
+  end
+  if defaults.env and type(options.env) == "table" then all.env = merged(defaults.env, options.env) end
+  return all
 end
 
 -- "name/0.169.0 (Debian …) … (name; version)"
@@ -196,6 +228,7 @@ function M.new(options)
     _turns = {},
   }, Client)
   client._core = start_core(options)
+  open[client] = true
   loop.add(client)
   local err = initialize(client, options)
   if err then
@@ -372,6 +405,7 @@ function Client:close()
     cancelled = task.park(self._gone, nil, true) == "cancelled" or cancelled
   end
   loop.remove(self)
+  open[self] = nil
   if cancelled then task.raise_cancelled() end
 end
 
@@ -395,14 +429,24 @@ Client.__close = Client.close
 ---@field session_start_source? string
 ---@field thread_source? string
 
+-- Options that say the same as, or can't stand beside, one that a host has a default for.
+local overruled_by = {
+  approval_policy = "approval_mode",
+  approvals_reviewer = "approval_mode",
+}
+
 local function with_thread_defaults(options)
-  local merged = {}
-  for _, source in ipairs { M.defaults.thread or {}, options or {} } do
-    for name, value in pairs(source) do
-      merged[name] = value
-    end
+  options = options or {}
+  local all = merged(M.defaults.thread or {}, options)
+  for name, overruled in pairs(overruled_by) do
+    if options[name] ~= nil and options[overruled] == nil then all[overruled] = nil end
   end
-  return merged
+  local bypass = "dangerously_bypass_approvals_and_sandbox"
+  if options.approval_mode == bypass and options.sandbox == nil then all.sandbox = nil end
+  if options.sandbox ~= nil and options.approval_mode == nil and all.approval_mode == bypass then
+    all.approval_mode = nil
+  end
+  return all
 end
 
 local function check_thread_id(label, id)

@@ -88,6 +88,11 @@ function M.overrides(overrides)
   end
   local list = {}
   if #overrides > 0 then
+    for key in pairs(overrides) do
+      if type(key) ~= "number" then
+        errors.argument(("codex.new.config_overrides: '%s' can't stand in a list"):format(tostring(key)))
+      end
+    end
     for index, override in ipairs(overrides) do
       if type(override) ~= "string" or not override:find("=", 2, true) then
         errors.argument(('codex.new.config_overrides[%d]: expected "key=value"'):format(index))

@@ -96,14 +96,17 @@ end
 
 local drive -- below: it runs tasks
 
---- Waits until the source is woken or the moment `deadline` has come.
----@param source codex.Waiter[]
----@param deadline? number on the core's clock
----@param outside? boolean a server will wake it, so that waiting is no deadlock
----@return "woken"|"timeout"|"cancelled"
-function M.park(source, deadline, outside)
+-- Lua 5.3 and later tell whether there is a C function between here and the coroutine's beginning (`require`, the
+-- comparison of `table.sort`), across which nothing can yield: there the loop is driven as well.
+local is_yieldable = rawget(coroutine, "isyieldable") or function()
+  return true
+end
+
+-- As park, but a deadlock is answered: "deadlock" and its error.
+local function try_park(source, deadline, outside)
   local own = M.running()
   local owner = own or current
+  if own and not is_yieldable() then own = nil end
   if take_cancellation(owner) then return "cancelled" end
   local waiter = { task = own }
   source[#source + 1] = waiter
@@ -120,9 +123,19 @@ function M.park(source, deadline, outside)
   outside_waits = outside_waits - (outside and 1 or 0)
   if timer then loop.timers:remove(timer) end
   if waiter.reason ~= "woken" then remove_waiter(source, waiter) end
-  if failure then error(failure, 0) end
   if waiter.reason == "cancelled" then take_cancellation(owner) end
-  return waiter.reason
+  return waiter.reason, failure
+end
+
+--- Waits until the source is woken or the moment `deadline` has come.
+---@param source codex.Waiter[]
+---@param deadline? number on the core's clock
+---@param outside? boolean a server will wake it, so that waiting is no deadlock
+---@return "woken"|"timeout"|"cancelled"
+function M.park(source, deadline, outside)
+  local reason, failure = try_park(source, deadline, outside)
+  if failure then error(failure, 0) end
+  return reason
 end
 
 --- Raises the error of a cancelled task.
@@ -133,17 +146,52 @@ end
 
 -- ---- running ----
 
+local finished = 0 -- how many tasks have ended, to know their order
+
 local function finish(task, status)
-  task._status = status
+  finished = finished + 1
+  task._status, task._ended_as = status, finished
   unfinished[task] = nil
+  by_coroutine[task._coroutine] = nil
   local group = task._group
   if group then
     group.open = group.open - 1
-    if status == "failed" and not task._joined then group.failed = group.failed or task end
+    if status == "failed" and not task._joined then group.failed[task] = true end
     M.wake(group)
   end
   M.wake(task._done)
   if task._on_end then M.wake(task._on_end) end
+end
+
+-- Ends a task with what its function returned or raised: whether it returned, and the values.
+local function conclude(task, returned, ...)
+  if returned then
+    task._results = pack(...)
+    finish(task, "done")
+  else
+    task._error = ...
+    finish(task, errors.is_error(task._error, "cancelled") and task._cancelling and "cancelled" or "failed")
+  end
+end
+
+-- PUC Lua 5.1 can't yield across a pcall.
+local yields_across_pcall = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
+
+-- The body of a task's coroutine. An error has to end the function here, inside the coroutine: only so are its
+-- `<close>` variables closed, which may wait.
+local function body(task, fn)
+  if not yields_across_pcall then
+    return function(...)
+      return fn(...)
+    end
+  end
+  local function keep_traceback(err)
+    task._traceback = not errors.is_error(err) and debug.traceback(nil, 2) or nil
+    return err
+  end
+  return function(...)
+    conclude(task, xpcall(fn, keep_traceback, ...))
+  end
 end
 
 local function resume(task, ...)
@@ -158,13 +206,9 @@ local function resume(task, ...)
       task._status = "ready"
       push_ready(task)
     end
-  elseif results[1] then
-    task._results = pack(unpack(results, 2, results.n))
-    finish(task, "done")
-  else
-    task._error = results[2]
-    task._traceback = debug.traceback(task._coroutine)
-    finish(task, errors.is_error(task._error, "cancelled") and task._cancelling and "cancelled" or "failed")
+  elseif not task._ended_as then
+    if not results[1] then task._traceback = debug.traceback(task._coroutine) end
+    conclude(task, unpack(results, 1, results.n))
   end
 end
 
@@ -229,11 +273,11 @@ end
 local function new_task(group, fn, ...)
   local task = setmetatable({
     _arguments = pack(...),
-    _coroutine = coroutine.create(fn),
     _done = {},
     _group = group,
     _status = "ready",
   }, Task)
+  task._coroutine = coroutine.create(body(task, fn))
   by_coroutine[task._coroutine] = task
   unfinished[task] = true
   if group then group.open = group.open + 1 end
@@ -278,13 +322,28 @@ local function is_over(task)
   return task._status == "done" or task._status == "failed" or task._status == "cancelled"
 end
 
--- Waits for the end, whatever it is: "woken", or how the waiting itself ended.
-local function await(task, deadline)
+-- Waits for the end, whatever it is: "woken", or how the waiting itself ended, and the error of a deadlock.
+local function try_await(task, deadline)
   while not is_over(task) do
-    local reason = M.park(task._done, deadline)
-    if reason ~= "woken" then return reason end
+    local reason, failure = try_park(task._done, deadline)
+    if reason ~= "woken" then return reason, failure end
   end
   return "woken"
+end
+
+local function await(task, deadline)
+  local reason, failure = try_await(task, deadline)
+  if failure then error(failure, 0) end
+  return reason
+end
+
+-- The one of a set that ended first, or nil.
+local function first_ended(tasks)
+  local first
+  for task in pairs(tasks) do
+    if not first or task._ended_as < first._ended_as then first = task end
+  end
+  return first
 end
 
 --- What a task returned, if it has ended well by then; its failure is nobody's concern.
@@ -298,7 +357,7 @@ end
 
 local function outcome(task)
   task._joined = true
-  if task._group and task._group.failed == task then task._group.failed = nil end
+  if task._group then task._group.failed[task] = nil end
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
   error(task._error, 0)
 end
@@ -326,15 +385,23 @@ function Task:cancel()
   end
 end
 
--- Cancels tasks and waits until they have ended. The waiting can't be cancelled again.
+-- Cancels tasks and waits until they have ended, even if the caller is cancelled meanwhile, which it answers. One that
+-- went on to wait for what can't come is left alone.
 local function cancel_all(tasks)
+  local cancelled = false
   for _, task in ipairs(tasks) do
     task._joined = true
     task:cancel()
   end
   for _, task in ipairs(tasks) do
-    await(task)
+    local reason = try_await(task)
+    while reason == "cancelled" do
+      cancelled = true
+      reason = try_await(task)
+    end
+    if reason == "deadlock" then unfinished[task] = nil end
   end
+  return cancelled
 end
 
 local function tasks_of(group)
@@ -352,17 +419,19 @@ end
 ---@return any ...
 function M.run(main, ...)
   check_function("run", main)
-  local group = { open = 0 }
+  local group = { open = 0, failed = {} }
   local task = new_task(group, main, ...)
   task._joined = true
-  local reason = await(task)
+  local reason, failure = try_await(task)
   while reason == "woken" and task._status == "done" and group.open > 0 do
-    reason = M.park(group)
+    reason, failure = try_park(group)
   end
-  if group.open > 0 then cancel_all(tasks_of(group)) end
-  if reason == "cancelled" then M.raise_cancelled() end
-  if task._status == "done" and group.failed then return outcome(group.failed) end
-  return outcome(task)
+  local cancelled = reason == "cancelled"
+  if group.open > 0 then cancelled = cancel_all(tasks_of(group)) or cancelled end
+  if failure then error(failure, 0) end
+  if cancelled then M.raise_cancelled() end
+  if task._status ~= "done" then return outcome(task) end
+  return outcome(first_ended(group.failed) or task)
 end
 
 --- Waits so many seconds.
@@ -387,9 +456,9 @@ function M.timeout(seconds, fn, ...)
   task._joined = true
   local reason = await(task, core.now() + seconds)
   if reason == "woken" then return outcome(task) end
-  cancel_all { task }
+  local cancelled = cancel_all { task } or reason == "cancelled"
   local result = errors.is_error(task._error) and task._error.result or nil
-  if reason == "cancelled" then M.raise_cancelled { result = result } end
+  if cancelled then M.raise_cancelled { result = result } end
   if task._status == "done" then return outcome(task) end
   errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
 end
@@ -415,23 +484,23 @@ function M.gather(functions, options)
   check_gather(functions, options or {})
   local limit = options and options.limit or math.huge
   local count, running, ended, results = #functions, {}, {}, {}
-  local started, finished = 0, 0
-  local failed, reason
+  local started, over = 0, 0
+  local failed, reason, failure = {}, nil, nil
   local function one(index)
     results[index] = functions[index]()
   end
-  while finished < count and not failed and reason ~= "cancelled" do
-    while started < count and started - finished < limit do
+  while over < count and not next(failed) and (reason == nil or reason == "woken") do
+    while started < count and started - over < limit do
       started = started + 1
       local task = M.spawn(one, started)
       task._joined, task._on_end = true, ended
       running[task] = true
     end
-    reason = M.park(ended)
+    reason, failure = try_park(ended)
     for task in pairs(running) do
       if is_over(task) then
-        running[task], finished = nil, finished + 1
-        if task._status ~= "done" then failed = failed or task end
+        running[task], over = nil, over + 1
+        if task._status ~= "done" then failed[task] = true end
       end
     end
   end
@@ -439,9 +508,10 @@ function M.gather(functions, options)
   for task in pairs(running) do
     rest[#rest + 1] = task
   end
-  cancel_all(rest)
-  if failed then outcome(failed) end
-  if reason == "cancelled" then M.raise_cancelled() end
+  local cancelled = cancel_all(rest) or reason == "cancelled"
+  if failure then error(failure, 0) end
+  if cancelled then M.raise_cancelled() end
+  if next(failed) then outcome(first_ended(failed)) end
   return results
 end
 

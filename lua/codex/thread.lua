@@ -142,8 +142,9 @@ local function start_in_lane(thread, lane, params, settings)
   local turn, err = send_start(thread, params, settings)
   lane.turn = turn
   leave(lane, place)
-  if err then error(err, 0) end
-  return turn
+  if not err then return turn end
+  if turn then err.result = turn:_result() end
+  error(err, 0)
 end
 
 local function start(thread, input, options, keep_events)
@@ -155,9 +156,12 @@ local function start(thread, input, options, keep_events)
   client:_check("turn/start", params, "turn_start")
   if is_busy(lane) then
     if options.when_busy == "error" then errors.raise("busy", "the thread is busy with another turn") end
-    if options.when_busy == "steer" and lane.turn and not lane.turn:_ended() then
-      lane.turn:steer(input)
-      return lane.turn
+    local running = lane.turn
+    if options.when_busy == "steer" and running and not running:_ended() then
+      local steered, err = running:_steer(params.input)
+      if steered then return running end
+      -- it ended just now: then this is a turn like any other
+      if err.reason ~= "no_active_turn" then error(err, 0) end
     end
   end
   return start_in_lane(thread, lane, params, {

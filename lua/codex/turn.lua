@@ -199,17 +199,26 @@ function Turn:_wait_until_started()
   end
 end
 
---- Adds to what the running turn was asked.
----@param input codex.Input
----@return { turn_id: string }
-function Turn:steer(input)
-  local items = inputs.to_list("turn_steer", input)
+-- Steers, and answers the result, or nil and an error.
+function Turn:_steer(items)
   self:_wait_until_started()
-  return self._client:_call("turn/steer", {
+  local request = self._client:_send("turn/steer", {
     thread_id = self.thread_id,
     expected_turn_id = self.id,
     input = items,
   }, { label = "turn_steer" })
+  local err = self._client:_wait_for(request)
+  if err then return nil, err end
+  return request:result()
+end
+
+--- Adds to what the running turn was asked.
+---@param input codex.Input
+---@return { turn_id: string }
+function Turn:steer(input)
+  local result, err = self:_steer(inputs.to_list("turn_steer", input))
+  if err then error(err, 0) end
+  return result
 end
 
 --- Stops the turn. Works from the first moment on, and is no error on a turn that has ended.

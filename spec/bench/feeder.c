@@ -1,16 +1,15 @@
-/* A recorded stream of an agent's text, pumped as fast as a pipe takes it: what every reader of the benchmarks
- * reads.
+/* A recorded stream of an agent's text, pumped as fast as a pipe takes it: what all benchmarks read.
  *
  *   feeder [options] DELTAS
- *     --stdout      the stream at once on stdout, for readers that speak no protocol; else an app-server that
- *                   answers initialize, thread/start and turn/start, and pumps once the turns have been started
- *     --lines       one write a line; else writes of 64 KiB
- *     --turns N     waits for that many turns, and gives their events in turn (default 1)
- *     --pace US     so many microseconds between two deltas
- *     --stamp       each delta's text is the moment it was written, in seconds on the monotonic clock
+ *     --stdout    the stream at once on stdout, for readers that speak no protocol; else an app-server that
+ *                 answers initialize, thread/start and turn/start, and pumps once the turns were started
+ *     --lines     one write a line; else writes of 64 KiB
+ *     --turns N   waits for that many turns, and gives their events in turn (default 1)
+ *     --pace US   so many microseconds between two deltas
+ *     --stamp     each delta's text is the moment it was written, in seconds on the monotonic clock
  *
- * DELTAS counts those of all turns together; every 500 of one turn are a message that completes with its whole
- * text. */
+ * DELTAS counts those of all turns together; every 500 of one turn are a message, which completes with its
+ * whole text. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,22 +23,24 @@
 
 /* What a model's pieces look like when they are long enough for a line of 250 bytes. */
 static const char *const pieces[] = {
-    "The parser reads one token at a ti", "me, so nothing larger than a line is k", "ept. If that line is long\\n\\n",
-    "  - the buffer grows, up to a limit,", "  - and the rest of the file waits;\\n", " a caf\xC3\xA9 na\xC3\xAFve about bytes",
-    " would have counted characters here", " and called `read(\\\"all\\\")` instead", ". What remains is small: two tests",
-    " for the split at the last byte, an", "d one for the empty line. Then run ", "make test again and look at the dif",
+    "The parser reads one token at a ti",     "me, so nothing larger than a line is k",
+    "ept. If that line is long\\n\\n",        "  - the buffer grows, up to a limit,",
+    "  - and the rest of the file waits;\\n", " a caf\xC3\xA9 na\xC3\xAFve about bytes",
+    " would have counted characters here",    " and called `read(\\\"all\\\")` instead",
+    ". What remains is small: two tests",     " for the split at the last byte, an",
+    "d one for the empty line. Then run ",    "make test again and look at the dif",
 };
 #define PIECES (sizeof pieces / sizeof *pieces)
 
-typedef struct turn {
-  char thread_id[37], turn_id[37];
-} turn;
+typedef struct fed_turn {
+  char thread_id[37], turn_id[37], item_id[40];
+} fed_turn;
 
 typedef struct feeder {
   bool to_stdout, by_line, stamp;
   unsigned turns, pace;
   unsigned long deltas, messages, threads, started;
-  turn *all;
+  fed_turn *all;
   char *batch;
   size_t batched, capacity;
 } feeder;
@@ -87,15 +88,11 @@ static void end_line(feeder *f) {
 
 /* ---- the stream ---- */
 
-static void put_ids(feeder *f, const turn *turn) {
+static void put_ids(feeder *f, const fed_turn *turn) {
   put_string(f, "\"threadId\":\"");
   put_string(f, turn->thread_id);
   put_string(f, "\",\"turnId\":\"");
   put_string(f, turn->turn_id);
-}
-
-static void make_item_id(char *id, size_t size, unsigned long message, unsigned long turn) {
-  snprintf(id, size, "msg_%012lx0a1f%08lx", turn, message);
 }
 
 static double now(void) {
@@ -104,28 +101,28 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
-static void put_delta(feeder *f, const turn *turn, const char *item_id, unsigned long n) {
+static void put_delta(feeder *f, const fed_turn *turn, unsigned long n) {
   char stamp[32];
   put_string(f, "{\"method\":\"item/agentMessage/delta\",\"params\":{");
   put_ids(f, turn);
   put_string(f, "\",\"itemId\":\"");
-  put_string(f, item_id);
+  put_string(f, turn->item_id);
   put_string(f, "\",\"delta\":\"");
   if (f->stamp) snprintf(stamp, sizeof stamp, "%.6f", now());
   put_string(f, f->stamp ? stamp : pieces[n % PIECES]);
   put_string(f, "\"},\"emittedAtMs\":17611360");
-  const char digits[] = {(char)('0' + n / 10000 % 10), (char)('0' + n / 1000 % 10), (char)('0' + n / 100 % 10),
-                         (char)('0' + n / 10 % 10), (char)('0' + n % 10)};
+  const char digits[] = {(char)('0' + n / 10000 % 10), (char)('0' + n / 1000 % 10),
+                         (char)('0' + n / 100 % 10), (char)('0' + n / 10 % 10), (char)('0' + n % 10)};
   put(f, digits, sizeof digits);
   put(f, "}", 1);
   end_line(f);
 }
 
-static void put_item(feeder *f, const turn *turn, const char *item_id, const char *event, unsigned long deltas) {
+static void put_item(feeder *f, const fed_turn *turn, const char *event, unsigned long deltas) {
   put_string(f, "{\"method\":\"item/");
   put_string(f, event);
   put_string(f, "\",\"params\":{\"item\":{\"type\":\"agentMessage\",\"id\":\"");
-  put_string(f, item_id);
+  put_string(f, turn->item_id);
   put_string(f, "\",\"text\":\"");
   for (unsigned long n = 0; n < deltas && !f->stamp; n++)
     put_string(f, pieces[n % PIECES]);
@@ -135,7 +132,7 @@ static void put_item(feeder *f, const turn *turn, const char *item_id, const cha
   end_line(f);
 }
 
-static void put_turn(feeder *f, const turn *turn, const char *event, const char *status) {
+static void put_turn(feeder *f, const fed_turn *turn, const char *event, const char *status) {
   put_string(f, "{\"method\":\"turn/");
   put_string(f, event);
   put_string(f, "\",\"params\":{\"threadId\":\"");
@@ -149,22 +146,19 @@ static void put_turn(feeder *f, const turn *turn, const char *event, const char 
 }
 
 static void pump_message(feeder *f, unsigned long deltas) {
-  char item_id[40];
   for (unsigned long t = 0; t < f->turns; t++) {
-    make_item_id(item_id, sizeof item_id, f->messages, t);
-    put_item(f, &f->all[t], item_id, "started", 0);
+    fed_turn *turn = &f->all[t];
+    snprintf(turn->item_id, sizeof turn->item_id, "msg_%06lx0a1f%06lx", t, f->messages);
+    put_item(f, turn, "started", 0);
   }
   for (unsigned long n = 0; n < deltas; n++) {
     for (unsigned long t = 0; t < f->turns; t++) {
-      make_item_id(item_id, sizeof item_id, f->messages, t);
       if (f->pace) usleep(f->pace);
-      put_delta(f, &f->all[t], item_id, n);
+      put_delta(f, &f->all[t], n);
     }
   }
-  for (unsigned long t = 0; t < f->turns; t++) {
-    make_item_id(item_id, sizeof item_id, f->messages, t);
-    put_item(f, &f->all[t], item_id, "completed", deltas);
-  }
+  for (unsigned long t = 0; t < f->turns; t++)
+    put_item(f, &f->all[t], "completed", deltas);
   f->messages++;
 }
 
@@ -209,10 +203,11 @@ static void answer(feeder *f, unsigned long id, const char *result) {
 
 static void start_turn(feeder *f, unsigned long id, const char *line) {
   char result[256];
-  turn *turn = &f->all[f->started % f->turns];
+  fed_turn *turn = &f->all[f->started % f->turns];
   find_string(line, "\"threadId\":\"", turn->thread_id, sizeof turn->thread_id);
   make_id(turn->turn_id, "abc", ++f->started);
-  snprintf(result, sizeof result, "{\"turn\":{\"id\":\"%s\",\"items\":[],\"status\":\"inProgress\"}}", turn->turn_id);
+  snprintf(result, sizeof result, "{\"turn\":{\"id\":\"%s\",\"items\":[],\"status\":\"inProgress\"}}",
+           turn->turn_id);
   answer(f, id, result);
   if (f->started % f->turns == 0) pump(f);
 }
@@ -223,11 +218,13 @@ static void handle(feeder *f, const char *line) {
   if (!id_text || !find_string(line, "\"method\":\"", method, sizeof method)) return;
   unsigned long id = strtoul(id_text + 5, NULL, 10);
   if (strcmp(method, "initialize") == 0) {
-    answer(f, id, "{\"userAgent\":\"feeder/0.1.0 (bench)\",\"codexHome\":\"/\",\"platformFamily\":\"unix\","
-                  "\"platformOs\":\"linux\"}");
+    answer(f, id,
+           "{\"userAgent\":\"feeder/0.1.0 (bench)\",\"codexHome\":\"/\",\"platformFamily\":\"unix\","
+           "\"platformOs\":\"linux\"}");
   } else if (strcmp(method, "thread/start") == 0) {
     make_id(thread_id, "def", ++f->threads);
-    snprintf(result, sizeof result, "{\"thread\":{\"id\":\"%s\"},\"model\":\"bench\",\"cwd\":\"/\"}", thread_id);
+    snprintf(result, sizeof result, "{\"thread\":{\"id\":\"%s\"},\"model\":\"bench\",\"cwd\":\"/\"}",
+             thread_id);
     answer(f, id, result);
   } else if (strcmp(method, "turn/start") == 0) {
     start_turn(f, id, line);

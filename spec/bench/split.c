@@ -1,4 +1,5 @@
-/* The least a reader can do: reads stdin and finds its lines. Prints its CPU seconds and the number of lines. */
+/* The least a reader can do: reads stdin and finds its lines. Prints its CPU seconds and the number of lines.
+ */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -156,6 +156,16 @@ end
 --- Does nothing for a while.
 function Server:sleep(seconds) socket.sleep(seconds) end
 
+--- Waits until a file is there, by which a spec says that it has come so far.
+function Server:await_file(path)
+  local file = io.open(path)
+  while not file do
+    socket.sleep(0.005)
+    file = io.open(path)
+  end
+  file:close()
+end
+
 --- Leaves at once.
 function Server:exit(code) os.exit(code or 0) end
 

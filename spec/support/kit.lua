@@ -179,6 +179,9 @@ end
 
 --- Ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
 function kit.cleanup()
+  -- A spec that failed may have left a client; its server holds a copy of our end of the model's input.
+  collectgarbage()
+  collectgarbage()
   for _, made in ipairs(open_homes) do made:stop() end
   open_homes = {}
   if #folders == 0 or os.getenv("CODEX_SPEC_KEEP") then return end

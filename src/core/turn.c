@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A turn may keep so much storage that it doesn't use. */
+#define MOST_SPARE ((size_t)64 << 10)
+
 static int text_set(cx_text *text, codex_slice slice) {
   char *bytes = malloc(slice.length ? slice.length : 1);
   if (!bytes) return CX_ENOMEM;
@@ -41,6 +44,7 @@ codex_turn *cx_turn_new(struct cx_session *session, uint64_t serial, codex_slice
   cx_list_init(&turn->streams);
   cx_ready_init(&turn->ready, CODEX_READY_TURN, serial);
   cx_buffer_init(&turn->final_response, SIZE_MAX);
+  cx_buffer_init(&turn->spare, CX_MAX_COLLECTED);
   bool complete = text_set(&turn->id, id) == CX_OK && text_set(&turn->thread_id, thread_id) == CX_OK;
   if (complete && keep_events) {
     turn->first_stream = cx_stream_new(turn, max_unread);
@@ -69,7 +73,10 @@ static void free_partial(codex_turn *turn, size_t index) {
   cx_partial *partial = &turn->partials[index];
   turn->collected -= cx_buffer_length(&partial->deltas);
   free(partial->id.bytes);
-  cx_buffer_free(&partial->deltas);
+  cx_buffer_free(&turn->spare);
+  turn->spare = partial->deltas;
+  cx_buffer_clear(&turn->spare);
+  if (turn->spare.capacity > MOST_SPARE) cx_buffer_free(&turn->spare);
   *partial = turn->partials[--turn->partial_count];
 }
 
@@ -89,7 +96,8 @@ void cx_turn_free(codex_turn *turn) {
   free(turn->first_usage.bytes);
   free(turn->last_usage.bytes);
   free(turn->completed_params.bytes);
-  free(turn->final_text.bytes);
+  free(turn->final_copy.bytes);
+  cx_buffer_free(&turn->spare);
   cx_buffer_free(&turn->final_response);
   free(turn);
 }
@@ -120,9 +128,9 @@ static cx_partial *add_partial(codex_turn *turn, codex_slice id) {
       grow((void **)&turn->partials, &turn->partial_capacity, sizeof *turn->partials) != CX_OK)
     return NULL;
   cx_partial *partial = &turn->partials[turn->partial_count];
-  *partial = (cx_partial){0};
-  cx_buffer_init(&partial->deltas, CX_MAX_COLLECTED);
+  *partial = (cx_partial){.deltas = turn->spare};
   if (text_set(&partial->id, id) != CX_OK) return NULL;
+  cx_buffer_init(&turn->spare, CX_MAX_COLLECTED);
   turn->partial_count++;
   return partial;
 }
@@ -161,7 +169,14 @@ static int find_rest(codex_slice text, codex_slice deltas, size_t *rest) {
   return status;
 }
 
-static int collect_message(codex_turn *turn, const cx_message *message, size_t *rest) {
+static int copy_final(codex_turn *turn, codex_slice text) {
+  int status = text_set(&turn->final_copy, text);
+  if (status == CX_OK) turn->final_text = text_slice(&turn->final_copy);
+  return status;
+}
+
+/* final: set to that part of the item which is the final response so far, if it is. */
+static int collect_message(codex_turn *turn, const cx_message *message, size_t *rest, codex_slice *final) {
   codex_slice text = {"", 0}, deltas = {"", 0};
   cx_json_string_contents(cx_json_member(message->item, "text"), &text);
   cx_partial *partial = message->item_id.bytes ? find_partial(turn, message->item_id) : NULL;
@@ -172,7 +187,10 @@ static int collect_message(codex_turn *turn, const cx_message *message, size_t *
   int status = same || text.length == 0 ? CX_OK : find_rest(text, deltas, rest);
   int rank = final_rank(message->item);
   if (status == CX_OK && rank != CX_FINAL_NONE && rank >= (int)turn->final_rank) {
-    status = text_set(&turn->final_text, text.length ? text : deltas);
+    if (text.length > 0)
+      *final = text;
+    else
+      status = copy_final(turn, deltas);
     if (status == CX_OK) turn->final_rank = rank;
     cx_buffer_free(&turn->final_response);
   }
@@ -180,20 +198,34 @@ static int collect_message(codex_turn *turn, const cx_message *message, size_t *
   return status;
 }
 
-static int collect_item(codex_turn *turn, const cx_message *message, size_t *rest) {
-  if (!message->item.bytes) return CX_OK;
-  if (cx_json_is_string(cx_json_member(message->item, "type"), "agentMessage")) {
-    int status = collect_message(turn, message, rest);
-    if (status != CX_OK) return status;
-  }
-  if (!charge(turn, message->item.length)) return CX_OK;
+static int keep_item(codex_turn *turn, codex_slice item, const cx_text **kept) {
+  if (!charge(turn, item.length)) return CX_OK;
   if (turn->item_count == turn->item_capacity) {
     int status = grow((void **)&turn->items, &turn->item_capacity, sizeof *turn->items);
     if (status != CX_OK) return status;
   }
   turn->items[turn->item_count] = (cx_text){0};
-  int status = text_set(&turn->items[turn->item_count], message->item);
-  if (status == CX_OK) turn->item_count++;
+  int status = text_set(&turn->items[turn->item_count], item);
+  if (status == CX_OK) *kept = &turn->items[turn->item_count++];
+  return status;
+}
+
+/* Keeps a final response that is part of an item, which was kept itself unless that passed the limit. */
+static int keep_final(codex_turn *turn, codex_slice final, codex_slice item, const cx_text *kept) {
+  if (!kept) return copy_final(turn, final);
+  turn->final_text = (codex_slice){kept->bytes + (final.bytes - item.bytes), final.length};
+  return CX_OK;
+}
+
+static int collect_item(codex_turn *turn, const cx_message *message, size_t *rest) {
+  codex_slice item = message->item, final = {NULL, 0};
+  const cx_text *kept = NULL;
+  int status = CX_OK;
+  if (!item.bytes) return CX_OK;
+  if (cx_json_is_string(cx_json_member(item, "type"), "agentMessage"))
+    status = collect_message(turn, message, rest, &final);
+  if (status == CX_OK) status = keep_item(turn, item, &kept);
+  if (status == CX_OK && final.bytes) status = keep_final(turn, final, item, kept);
   return status;
 }
 

@@ -41,13 +41,15 @@ struct codex_turn {
   size_t item_count, item_capacity;
   cx_partial *partials;
   size_t partial_count, partial_capacity;
+  cx_buffer spare; /* storage of the message last completed, for the next one */
   cx_text first_usage, last_usage;
   cx_text completed_params; /* of turn/completed */
   codex_slice completion;   /* the turn in there */
   size_t collected;         /* bytes of items and deltas */
 
   enum { CX_FINAL_NONE, CX_FINAL_UNPHASED, CX_FINAL_ANSWER } final_rank;
-  cx_text final_text; /* escaped contents */
+  codex_slice final_text; /* escaped contents: a part of its item, or all of final_copy */
+  cx_text final_copy;
   cx_buffer final_response;
 
   cx_list streams;

@@ -1,11 +1,14 @@
 -- Writes the C table of embed.h from Lua files:
 --
---     lua5.4 src/host/embed.lua OUTPUT.c lua/codex/init.lua lua/codex/client.lua …
+--     lua5.4 src/host/embed.lua OUTPUT.c lua/codex/init.lua lua/codex/client.lua src/host/init.lua …
+--
+-- Those of lua/ are modules under the names they have there; those of src/host/ are codex.host and what is below it,
+-- which only the program has.
 
 local output = arg[1]
 
 local function module_name(path)
-  return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
+  return (path:gsub("^src/host/", "codex/host/"):gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
 local function read(path)

@@ -26,6 +26,9 @@
  * reading, the next read waits this long, unless an answer is due. */
 #define GATHER_SECONDS 0.001
 
+/* With so much in one go there is no need to wait for more; half of what a pipe holds. */
+#define PLENTY ((size_t)32 << 10)
+
 /* How often a server that has closed its end is looked after until it has exited, and for how long. */
 #define REAP_SECONDS 0.002
 #define LINGER_SECONDS 1.0
@@ -194,9 +197,10 @@ static void leave(codex_client *client) {
   client->phase = GONE;
 }
 
-static void describe_end(const cx_process *process, bool is_exited, char *text, size_t size) {
-  if (!is_exited)
-    snprintf(text, size, "closed its output");
+static void describe_end(const codex_client *client, bool is_exited, char *text, size_t size) {
+  const cx_process *process = &client->process;
+  if (!is_exited || client->attached)
+    snprintf(text, size, "closed its %s", process->out < 0 ? "output" : "input");
   else if (process->signal > 0)
     snprintf(text, size, "was killed by signal %d (%s)", process->signal, strsignal(process->signal));
   else if (process->exit_code >= 0)
@@ -209,7 +213,7 @@ static void fail_transport(codex_client *client, bool is_exited) {
   codex_error error;
   char end[128];
   codex_slice sentence = cx_tail_sentence(cx_tail_text(&client->tail));
-  describe_end(&client->process, is_exited && !client->attached, end, sizeof end);
+  describe_end(client, is_exited, end, sizeof end);
   cx_error_set(&error, CODEX_ERROR_TRANSPORT_CLOSED, 0, "the codex app-server %s%s%.*s", end,
                sentence.length ? ": " : "", (int)sentence.length, sentence.bytes);
   cx_session_fail(client->session, &error);
@@ -338,7 +342,7 @@ static size_t read_output(codex_client *client) {
 
 static void gather(codex_client *client, size_t length, double now) {
   bool waiting = client->session->in_flight > 0 || client->phase != OPEN;
-  bool begin = length > 0 && !waiting;
+  bool begin = length > 0 && length < PLENTY && !waiting;
   client->gather_until = begin ? now + GATHER_SECONDS : 0;
   watch(client, client->process.out, &client->out_interest, begin ? 0 : CX_POLL_READ);
 }

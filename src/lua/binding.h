@@ -20,10 +20,20 @@
 #define CX_UPVALUE_NAMES lua_upvalueindex(2)
 #define CX_UPVALUE_ARRAY lua_upvalueindex(3)
 
-/* Buffers that would leak if a Lua error passed over them live here, one set a Lua state. */
+/* The last id of some kind, such as the turn's: mostly the next one is the same. */
+typedef struct cx_id {
+  const char *bytes; /* a Lua string's, which the cache of names keeps alive */
+  size_t length;
+} cx_id;
+
+#define CX_IDS 16u
+
+/* What belongs to a Lua state. Buffers that would leak if a Lua error passed over them live here. */
 typedef struct cx_scratch {
   cx_buffer text; /* a decoded string, or JSON under construction */
   cx_buffer path; /* where in a value something is wrong */
+  cx_id ids[CX_IDS];
+  const void *stream_type; /* the metatable of streams, to know them by */
 } cx_scratch;
 
 static inline cx_scratch *cx_get_scratch(lua_State *L) {

@@ -11,7 +11,7 @@ typedef struct decoder {
 static bool push_value(decoder *d, cx_json_token token, cx_type_id type);
 
 /* Names come again and again: an interned string by number is cheaper than interning it each time. */
-static void push_name(lua_State *L, uint16_t number) {
+void cx_push_name(lua_State *L, uint16_t number) {
   lua_rawgeti(L, CX_UPVALUE_NAMES, number + 1);
   if (!lua_isnil(L, -1)) return;
   lua_pop(L, 1);
@@ -20,6 +20,26 @@ static void push_name(lua_State *L, uint16_t number) {
   lua_pushlstring(L, name, length);
   lua_pushvalue(L, -1);
   lua_rawseti(L, CX_UPVALUE_NAMES, number + 1);
+}
+
+void cx_push_id(lua_State *L, unsigned kind, codex_slice text) {
+  cx_id *id = &cx_get_scratch(L)->ids[kind % CX_IDS];
+  int place = (int)(cx_schema_string_count() + 1 + kind % CX_IDS); /* behind the names */
+  if (id->bytes && id->length == text.length && memcmp(id->bytes, text.bytes, text.length) == 0) {
+    lua_rawgeti(L, CX_UPVALUE_NAMES, place);
+    return;
+  }
+  lua_pushlstring(L, text.bytes, text.length);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, CX_UPVALUE_NAMES, place);
+  *id = (cx_id){lua_tostring(L, -1), text.length};
+}
+
+/* Whether a member of that name on the wire holds an id. */
+static bool names_id(uint16_t wire) {
+  size_t length;
+  const char *name = cx_schema_string(wire, &length);
+  return length > 2 && name[length - 2] == 'I' && name[length - 1] == 'd';
 }
 
 static bool push_string(decoder *d) {
@@ -79,25 +99,38 @@ static cx_type_id resolve(decoder *d, cx_json_token token, cx_type_id type) {
   return t->kind == CX_TYPE_TAGGED && token == CX_JSON_OBJECT_BEGIN ? variant_of(d, t) : type;
 }
 
-/* Pushes the member's name and answers its value's type in *value; *drop_null: null there means absent. */
-static bool push_key(decoder *d, const cx_type *type, unsigned *hint, cx_type_id *value, bool *drop_null) {
+/* What the schema says of a member. */
+typedef struct member_type {
+  cx_type_id type;
+  bool drop_null; /* null there means absent */
+  uint16_t id;    /* not 0: it holds an id, of the sort with this number */
+} member_type;
+
+/* Pushes the member's name. */
+static bool push_key(decoder *d, const cx_type *type, unsigned *hint, member_type *member) {
   cx_json_reader *reader = d->reader;
-  *value = 0;
-  *drop_null = false;
-  if (type->kind == CX_TYPE_STRUCT) {
-    int n = cx_schema_find_wire(type, reader->string, reader->length, hint);
-    if (n >= 0) {
-      const cx_field *field = cx_schema_field(type, (unsigned)n);
-      push_name(d->L, field->name);
-      *value = field->type;
-      *drop_null = true;
-      return true;
-    }
-    *drop_null = !type->open;
-  } else if (type->kind == CX_TYPE_MAP) {
-    *value = type->element;
+  int n = -1;
+  if (type->kind == CX_TYPE_STRUCT) n = cx_schema_find_wire(type, reader->string, reader->length, hint);
+  if (n >= 0) {
+    const cx_field *field = cx_schema_field(type, (unsigned)n);
+    cx_push_name(d->L, field->name);
+    member->type = field->type;
+    member->drop_null = true;
+    member->id = names_id(field->wire) ? field->wire : 0;
+    return true;
   }
+  member->type = type->kind == CX_TYPE_MAP ? type->element : 0;
+  member->drop_null = type->kind == CX_TYPE_STRUCT && !type->open;
+  member->id = 0;
   return push_string(d);
+}
+
+/* Pushes the value that begins with the token. */
+static bool push_member(decoder *d, cx_json_token token, const member_type *member) {
+  if (token != CX_JSON_STRING || member->id == 0 || d->reader->escaped)
+    return push_value(d, token, member->type);
+  cx_push_id(d->L, member->id, (codex_slice){d->reader->string, d->reader->length});
+  return true;
 }
 
 static int expected_fields(const cx_type *type) {
@@ -109,17 +142,16 @@ static bool push_object(decoder *d, cx_type_id id) {
   unsigned hint = 0;
   lua_createtable(d->L, 0, expected_fields(type));
   for (;;) {
-    cx_type_id value;
-    bool drop_null;
+    member_type member;
     cx_json_token token = cx_json_next(d->reader);
     if (token == CX_JSON_OBJECT_END) return true;
-    if (token != CX_JSON_KEY || !push_key(d, type, &hint, &value, &drop_null)) break;
+    if (token != CX_JSON_KEY || !push_key(d, type, &hint, &member)) break;
     token = cx_json_next(d->reader);
-    if (token == CX_JSON_NULL && drop_null) {
+    if (token == CX_JSON_NULL && member.drop_null) {
       lua_pop(d->L, 1);
       continue;
     }
-    if (!push_value(d, token, value)) {
+    if (!push_member(d, token, &member)) {
       lua_pop(d->L, 1);
       break;
     }

@@ -12,9 +12,14 @@ typedef struct encoder {
   lua_State *L;
   cx_buffer *out;
   cx_buffer *path; /* filled while a failure travels outwards */
+  bool path_cut;
   unsigned depth;
   char reason[512];
 } encoder;
+
+/* Bytes of a path, and of one step in it, that a message shows. */
+#define MAX_PATH 240
+#define MAX_STEP 80
 
 static bool write_value(encoder *e, int index, cx_type_id type);
 
@@ -26,21 +31,28 @@ __attribute__((format(printf, 2, 3))) static bool fail(encoder *e, const char *f
   return false;
 }
 
-/* Puts a step in front of the path. */
+/* The longest start of text, at most limit bytes, that doesn't end within a character. */
+static size_t cut(const char *text, size_t length, size_t limit) {
+  if (length <= limit) return length;
+  while (limit > 0 && ((unsigned char)text[limit] & 0xC0) == 0x80)
+    limit--;
+  return limit;
+}
+
+/* Puts a step in front of the path. What makes it too long is lost at its inner end. */
 static void fail_inside(encoder *e, const char *separator, const char *step, size_t length,
                         const char *close) {
-  size_t before = cx_buffer_length(e->path);
-  if (cx_buffer_append_string(e->path, separator) != CX_OK ||
-      cx_buffer_append(e->path, step, length) != CX_OK || cx_buffer_append_string(e->path, close) != CX_OK)
-    return;
-  /* rotate: what was appended comes first. Paths are short, and this is the way of an error. */
+  char text[MAX_STEP + 4];
+  int added =
+      snprintf(text, sizeof text, "%s%.*s%s", separator, (int)cut(step, length, MAX_STEP), step, close);
+  if (cx_buffer_append(e->path, text, (size_t)added) != CX_OK) return;
   char *bytes = cx_buffer_bytes(e->path);
-  size_t added = cx_buffer_length(e->path) - before;
-  for (size_t i = 0; i < added; i++) {
-    char last = bytes[before + added - 1];
-    memmove(bytes + 1, bytes, before + added - 1);
-    bytes[0] = last;
-  }
+  size_t before = cx_buffer_length(e->path) - (size_t)added;
+  size_t kept = cut(bytes, before, MAX_PATH - (size_t)added);
+  e->path_cut |= kept < before;
+  memmove(bytes + added, bytes, kept);
+  memcpy(bytes, text, (size_t)added);
+  e->path->end = e->path->start + (size_t)added + kept;
 }
 
 static bool written(encoder *e, int status) {
@@ -200,16 +212,29 @@ static bool fail_unknown(encoder *e, const cx_type *type, const char *name) {
   return fail(e, "unknown option '%.100s'", name);
 }
 
-static bool write_field(encoder *e, const cx_type *type, bool *first) {
+/* Whether the table at index has the same field under its Lua name too. */
+static bool named_twice(encoder *e, int index, const char *name_in_lua) {
+  lua_pushstring(e->L, name_in_lua);
+  lua_rawget(e->L, index);
+  bool twice = !lua_isnil(e->L, -1);
+  lua_pop(e->L, 1);
+  return twice;
+}
+
+/* Writes the pair on top of the stack, a member of the table at index. */
+static bool write_field(encoder *e, int index, const cx_type *type, bool *first) {
   size_t length, wire_length;
   unsigned hint = 0;
   if (lua_type(e->L, -2) != LUA_TSTRING)
     return fail(e, "expected names as keys, got a %s", lua_typename(e->L, lua_type(e->L, -2)));
   const char *name = lua_tolstring(e->L, -2, &length);
   int n = cx_schema_find_name(type, name, length);
-  if (n < 0) n = cx_schema_find_wire(type, name, length, &hint);
+  bool by_wire_name = n < 0 && (n = cx_schema_find_wire(type, name, length, &hint)) >= 0;
   if (n < 0) return type->open ? write_member(e, name, length, 0, first) : fail_unknown(e, type, name);
   const cx_field *field = cx_schema_field(type, (unsigned)n);
+  const char *name_in_lua = cx_schema_string(field->name, NULL);
+  if (by_wire_name && named_twice(e, index, name_in_lua))
+    return fail(e, "'%s' and '%s' can't be given together", name_in_lua, name);
   const char *wire = cx_schema_string(field->wire, &wire_length);
   if (!is_null(e->L, -1)) return write_member(e, wire, wire_length, field->type, first);
   if (!field->nullable && cx_schema_type(field->type)->kind != CX_TYPE_ANY) {
@@ -224,7 +249,7 @@ static bool write_struct(encoder *e, int index, const cx_type *type) {
   bool first = true;
   if (!write_text(e, "{")) return false;
   for (lua_pushnil(e->L); lua_next(e->L, index); lua_pop(e->L, 1)) {
-    if (!write_field(e, type, &first)) {
+    if (!write_field(e, index, type, &first)) {
       lua_pop(e->L, 2);
       return false;
     }
@@ -358,7 +383,7 @@ bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label) {
   codex_slice path = {cx_buffer_bytes(e.path), cx_buffer_length(e.path)};
   lua_pushstring(L, label ? label : "");
   lua_pushlstring(L, path.length ? path.bytes : "", path.length);
-  lua_pushstring(L, label || path.length ? ": " : "");
+  lua_pushstring(L, e.path_cut ? "…: " : label || path.length ? ": " : "");
   lua_pushstring(L, e.reason);
   lua_concat(L, 4);
   return false;

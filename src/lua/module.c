@@ -14,6 +14,7 @@ static int free_scratch(lua_State *L) {
 
 static void push_scratch(lua_State *L) {
   cx_scratch *scratch = lua_newuserdata(L, sizeof *scratch);
+  *scratch = (cx_scratch){.stream_type = NULL};
   cx_buffer_init(&scratch->text, SIZE_MAX);
   cx_buffer_init(&scratch->path, 4096);
   lua_createtable(L, 0, 1);

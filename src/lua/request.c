@@ -48,13 +48,14 @@ static int request_error(lua_State *L) {
   const codex_error *error = codex_request_error(request);
   codex_slice object = codex_request_error_object(request);
   if (!object.bytes || error->kind != CODEX_ERROR_RPC) return cx_push_error(L, error);
-  cx_push_error(L, error);
+  lua_settop(L, 1);
   cx_push_json(L, object, 0);
-  lua_getfield(L, -1, "message"); /* whole, where the C message is cut */
-  if (lua_isstring(L, -1)) lua_replace(L, -3);
+  cx_push_error(L, error);
+  if (!lua_istable(L, 2)) return 3;
+  lua_getfield(L, 2, "message"); /* whole, where the C message is cut */
+  if (lua_type(L, -1) == LUA_TSTRING && lua_rawlen(L, -1) > 0) lua_replace(L, -2);
   lua_settop(L, 5);
-  lua_getfield(L, -1, "data");
-  lua_replace(L, -2);
+  lua_getfield(L, 2, "data");
   return 4;
 }
 

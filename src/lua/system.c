@@ -82,8 +82,8 @@ static int system_takes_long(lua_State *L) {
   return 1;
 }
 
-/* fields(request method) -> { name = true, … }, the Lua names and the wire's, of its params, or nil for a
- * method the schema doesn't know
+/* fields(request method) -> { name = Lua name, … }, for the Lua names and the wire's, of its params, or nil
+ * for a method the schema doesn't know
  */
 static int system_fields(lua_State *L) {
   size_t length;
@@ -94,9 +94,10 @@ static int system_fields(lua_State *L) {
   lua_newtable(L);
   for (unsigned n = 0; type->kind == CX_TYPE_STRUCT && n < type->count; n++) {
     const cx_field *field = cx_schema_field(type, n);
-    lua_pushboolean(L, 1);
-    lua_setfield(L, -2, cx_schema_string(field->name, NULL));
-    lua_pushboolean(L, 1);
+    const char *name_in_lua = cx_schema_string(field->name, NULL);
+    lua_pushstring(L, name_in_lua);
+    lua_setfield(L, -2, name_in_lua);
+    lua_pushstring(L, name_in_lua);
     lua_setfield(L, -2, cx_schema_string(field->wire, NULL));
   }
   return 1;

@@ -110,8 +110,12 @@ typedef struct stream_handle {
   size_t length;
 } stream_handle;
 
+/* Asked for each event, so without a search by name where it is the right type. */
 static stream_handle *check_stream(lua_State *L) {
-  stream_handle *handle = luaL_checkudata(L, 1, CX_STREAM);
+  stream_handle *handle = lua_touserdata(L, 1);
+  bool known = handle && lua_getmetatable(L, 1) && lua_topointer(L, -1) == cx_get_scratch(L)->stream_type;
+  if (!known) handle = luaL_checkudata(L, 1, CX_STREAM);
+  lua_settop(L, 1);
   if (!handle->stream) luaL_argerror(L, 1, "was closed already");
   return handle;
 }
@@ -175,7 +179,10 @@ static int stream_next(lua_State *L) {
   if (result != CODEX_STREAM_EVENT) return push_nothing(L, result);
   const cx_method *method = method_of(handle, event.method);
   lua_createtable(L, 0, 3);
-  lua_pushlstring(L, event.method.bytes, event.method.length);
+  if (method)
+    cx_push_name(L, method->name);
+  else
+    lua_pushlstring(L, event.method.bytes, event.method.length);
   lua_setfield(L, -2, "method");
   cx_push_json(L, event.params, method ? method->params : 0);
   lua_setfield(L, -2, "params");
@@ -190,7 +197,7 @@ static int stream_next_text(lua_State *L) {
   codex_stream_result result = codex_stream_next_text(check_stream(L)->stream, &text, &item_id);
   if (result != CODEX_STREAM_EVENT) return push_nothing(L, result);
   lua_pushlstring(L, text.length ? text.bytes : "", text.length);
-  lua_pushlstring(L, item_id.length ? item_id.bytes : "", item_id.length);
+  cx_push_id(L, 0, (codex_slice){item_id.length ? item_id.bytes : "", item_id.length});
   return 2;
 }
 
@@ -211,4 +218,8 @@ void cx_open_turn(lua_State *L) {
       {"next", stream_next}, {"next_text", stream_next_text}, {"close", stream_gc}, {NULL, NULL}};
   cx_new_handle_type(L, CX_TURN, turn_methods, turn_gc);
   cx_new_handle_type(L, CX_STREAM, stream_methods, stream_gc);
+  luaL_getmetatable(L, CX_STREAM);
+  cx_scratch *scratch = lua_touserdata(L, -5);
+  scratch->stream_type = lua_topointer(L, -1);
+  lua_pop(L, 1);
 }

@@ -1,0 +1,57 @@
+--- Every example runs through the real server, offline.
+
+local kit = require "spec.support.kit"
+
+local program = os.getenv "CODEX_LUA" or kit.root .. "/build/codex-lua"
+
+local function run(example, more)
+  local dir = kit.folder()
+  local command = ("env -u LD_PRELOAD CODEX_BIN='%s' XDG_CACHE_HOME='%s' '%s' --offline %s %s 2>&1 </dev/null"):format(
+    kit.codex_bin,
+    dir,
+    program,
+    "examples/" .. example,
+    more or ""
+  )
+  local pipe = io.popen(command)
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+describe("the example", function()
+  after_each(kit.cleanup)
+
+  it("hello.lua says hello", function()
+    local text = run "hello.lua"
+    assert.truthy(text:find "^Hello! This is the scripted model speaking; [^\n]*\n%d+ items, %d+ tokens\n$", text)
+  end)
+
+  it("stream.lua prints the text and what it came to", function()
+    assert.truthy(run("stream.lua"):find "^Hello! [^\n]*\n%[completed, %d+ tokens%]\n$")
+    assert.truthy(run("stream.lua", "Why? Why not?"):find('You said "Why? Why not?"', 1, true))
+  end)
+
+  it("many.lua answers in order", function()
+    local text = run "many.lua"
+    assert.truthy(text:find '^1%. Name a prime.-\n   You said "Name a prime.-\n2%. .-river.-\n   .-river.-\n3%. ', text)
+    assert.equal(6, select(2, text:gsub("\n", "")))
+  end)
+
+  it("hello.lua runs with plain lua as well", function()
+    if not kit.lua:find "lua5%.4$" then return end -- the examples are written for 5.4
+    local home = kit.home()
+    local words = {}
+    for name, value in pairs(home.env) do
+      if name ~= "LD_PRELOAD" then -- which brings the sanitizers to this lua too
+        words[#words + 1] = value and ("%s='%s'"):format(name, value) or "-u " .. name
+      end
+    end
+    table.sort(words) -- "-u NAME" comes before "NAME=VALUE"
+    local pipe = io.popen(("env %s CODEX_BIN='%s' '%s' examples/hello.lua 2>&1"):format(
+      table.concat(words, " "), kit.codex_bin, kit.lua))
+    local text = pipe:read "*a"
+    pipe:close()
+    assert.truthy(text:find "^Hello!", text)
+  end)
+end)

@@ -1,0 +1,780 @@
+--- codex-lua as its users meet it: a program with arguments, output and an exit status.
+
+local kit = require "spec.support.kit"
+
+local program = os.getenv "CODEX_LUA" or kit.root .. "/build/codex-lua"
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(text))
+  assert(file:close())
+  return path
+end
+
+local function exists(path)
+  return os.rename(path, path) ~= nil
+end
+
+-- ---- running it ----
+
+local dir -- of this test; all that it starts has it in its environment
+
+local function quoted(words)
+  local list = {}
+  for index, word in ipairs(words) do
+    list[index] = quote(word)
+  end
+  return table.concat(list, " ")
+end
+
+-- The shell's words for running the host: in an environment of our own, from options.cwd.
+local function command_line(options)
+  local words = { "env" }
+  local env = {
+    CODEX_BIN = kit.codex_bin,
+    CODEX_SPEC_MARK = dir,
+    HOME = dir,
+    PATH = os.getenv "PATH",
+    XDG_CACHE_HOME = dir .. "/cache",
+  }
+  for name, value in pairs(options.env or {}) do
+    env[name] = value
+  end
+  words[2] = "-i"
+  for name, value in pairs(env) do
+    if value then words[#words + 1] = name .. "=" .. value end
+  end
+  words[#words + 1] = options.program or program
+  for _, argument in ipairs(options) do
+    words[#words + 1] = argument
+  end
+  return quoted(words)
+end
+
+local function in_folder(options)
+  return "cd " .. quote(options.cwd or dir) .. " && "
+end
+
+--- Runs the host with the arguments in the list: { status =, out =, err = }.
+local function run(options)
+  if type(options) == "string" then options = { options } end
+  local files = kit.folder()
+  local input = options.stdin and quote(write(files .. "/in", options.stdin)) or "/dev/null"
+  os.execute(
+    in_folder(options)
+      .. ("%s <%s >%s/out 2>%s/err; echo $? >%s/status"):format(
+        command_line(options),
+        input,
+        quote(files),
+        quote(files),
+        quote(files)
+      )
+  )
+  return {
+    status = tonumber(read(files .. "/status")),
+    out = read(files .. "/out"),
+    err = read(files .. "/err"),
+  }
+end
+
+local function script(text, name)
+  return write(dir .. "/" .. (name or "script.lua"), text)
+end
+
+local function runs(options)
+  local result = run(options)
+  assert.equal("", result.err)
+  assert.equal(0, result.status)
+  return result.out
+end
+
+local function fails(options, status, message)
+  local result = run(options)
+  assert.equal(status, result.status)
+  assert.truthy(result.err:find(message, 1, true), result.err)
+  return result.err, result.out
+end
+
+--- The processes that this test's hosts are or have started, by a pattern of their command lines.
+local function processes(pattern)
+  local pipe = io.popen("grep -lsaF CODEX_SPEC_MARK=" .. quote(dir) .. " /proc/[0-9]*/environ")
+  local found = {}
+  for pid in pipe:read("*a"):gmatch "/proc/(%d+)/" do
+    local line = (read("/proc/" .. pid .. "/cmdline") or ""):gsub("%z", " ")
+    if kit.process_alive(pid) and not line:find("^grep ") and line:find(pattern or "") then
+      found[#found + 1] = pid
+    end
+  end
+  pipe:close()
+  return found
+end
+
+local function homes()
+  local pipe = io.popen("ls -A " .. quote(dir .. "/cache/codex-lua") .. " 2>/dev/null")
+  local text = pipe:read "*a"
+  pipe:close()
+  return text
+end
+
+local function nothing_is_left()
+  assert.same({}, processes())
+  assert.equal("", homes())
+end
+
+local function kill_all()
+  for _, pid in ipairs(processes()) do
+    os.execute("kill -9 " .. pid .. " 2>/dev/null")
+  end
+end
+
+-- ---- under a terminal ----
+
+--- Starts the host under a pseudo-terminal of util-linux's script(1): what is written to it is typed there.
+local function terminal(options)
+  local files = kit.folder()
+  local line = "exec " .. command_line(options)
+  local input = io.popen(
+    in_folder(options)
+      .. ("exec env -u LD_PRELOAD sh -c %s sh %s %s"):format(
+        quote 'script -qfec "$1" /dev/null >"$2/out" 2>&1; echo $? >"$2/ended" && mv "$2/ended" "$2/status"',
+        quote(line),
+        quote(files)
+      ),
+    "w"
+  )
+  local self = {}
+  function self.type(text)
+    input:write(text)
+    input:flush()
+  end
+  function self.output()
+    return read(files .. "/out") or ""
+  end
+  function self.shows(text)
+    local seen = kit.eventually(function()
+      return self.output():find(text, 1, true)
+    end, 20)
+    assert.truthy(seen, "did not show '" .. text .. "' but:\n" .. self.output())
+  end
+  function self.ends_with(status)
+    local got = kit.eventually(function()
+      return read(files .. "/status")
+    end, 20)
+    if not got then kill_all() end
+    input:close()
+    assert.equal(status, tonumber(got), self.output())
+  end
+  return self
+end
+
+local CTRL_C = "\3"
+
+-- A turn with the word "hold" says "part" and never ends.
+local holding = [[
+return { match = { { pattern = "hold", answer = { text = "part", hold = true } } } }
+]]
+
+local function offline(text)
+  return "--offline=" .. script(holding, "model.lua"), script(text)
+end
+
+local held_turn = [[
+local codex = require "codex"
+local client <close> = codex.new()
+local thread = client:thread_start()
+local turn = thread:turn "hold on"
+for text in turn:text() do print("got " .. text) io.stdout:flush() end
+print("the turn is " .. turn:run().status)
+io.stdout:flush()
+]]
+
+describe("codex-lua", function()
+  before_each(function()
+    dir = kit.folder()
+  end)
+  after_each(function()
+    kill_all()
+    kit.cleanup()
+  end)
+
+  describe("runs Lua as lua does:", function()
+    it("a script with arguments", function()
+      local path = script "print(select('#', ...), ...) print(#arg, arg[0], arg[1], arg[-1], arg[-2], arg[-3])"
+      assert.equal(
+        ("2\ta\tb c\n2\t%s\ta\t-W\t%s\tnil\n"):format(path, program),
+        runs { "-W", path, "a", "b c" }
+      )
+    end)
+
+    it("options after the script belong to it", function()
+      assert.equal("--help\t-e\n", runs { script "print(...)", "--help", "-e" })
+    end)
+
+    it("-e, several times and attached, and arg without a script", function()
+      assert.equal(
+        ("1\n2\n%s\t-e\n"):format(program),
+        runs { "-e", "x = 1 print(x)", "-eprint(x + 1)", "-e", "print(arg[0], arg[1])" }
+      )
+    end)
+
+    it("-l, plain and into a global of another name", function()
+      script("return { name = ... }", "some.lua")
+      local env = { LUA_PATH = dir .. "/?.lua" }
+      local print_names = "print(some.name, other.name)"
+      assert.equal("some\tsome\n", runs { "-l", "some", "-lother=some", "-e", print_names, env = env })
+    end)
+
+    it("-W turns warnings on", function()
+      assert.equal("", run({ "-e", "warn 'quiet'" }).err)
+      assert.equal("Lua warning: loud\n", run({ "-W", "-e", "warn 'loud'" }).err)
+    end)
+
+    it("-E ignores the environment", function()
+      local env = { LUA_PATH = "/nowhere/?.lua", LUA_INIT = "print 'init'" }
+      assert.equal("init\n/nowhere/?.lua\n", runs { "-e", "print(package.path)", env = env })
+      assert.is_nil(runs({ "-E", "-e", "print(package.path)", env = env }):find("nowhere", 1, true))
+    end)
+
+    it("LUA_INIT with a file, and with a version's own name first", function()
+      local env = { LUA_INIT = "print 'no'", LUA_INIT_5_4 = "@" .. script("print 'init'", "init.lua") }
+      assert.equal("init\nrun\n", runs { "-e", "print 'run'", env = env })
+    end)
+
+    it("- and no script at all run stdin", function()
+      local from_stdin = "print(arg[0], ...)"
+      assert.equal("-\ta\n", runs { "-", "a", stdin = from_stdin })
+      assert.equal(program .. "\n", runs { stdin = from_stdin })
+    end)
+
+    it("-- ends the options, and a script may then begin with a dash", function()
+      script("print('dash', ...)", "-x.lua")
+      assert.equal("dash\t-e\n", runs { "--", "-x.lua", "-e" })
+    end)
+
+    it("-v and --version show the versions; --help the options", function()
+      assert.truthy(runs("-v"):find "^codex%-lua %d+%.%d+%.%d+ %(Lua 5%.4, codex app%-server %d+%.%d+%.%d+%)\n$")
+      assert.equal(runs "-v", runs "--version")
+      local help = runs "--help"
+      for name in ("-e -l -c --codex --cwd --model --sandbox --approval --offline --timeout"):gmatch "%S+" do
+        assert.truthy(help:find("\n  " .. name .. " ", 1, true), name)
+      end
+    end)
+
+    it("-i talks to the user", function()
+      local out = runs { "-i", script "x = 20", stdin = "x + 1\nfor i = 1, 2 do\nprint('line', i)\nend\nnil, 2\n" }
+      assert.truthy(out:find("> 21\n> >> >> line\t1\nline\t2\n> nil\t2\n> \n", 1, true), out)
+    end)
+
+    it("-i survives errors", function()
+      local result = run { "-i", stdin = "error 'boom'\n)\nprint('still here')\n" }
+      assert.equal(0, result.status)
+      assert.truthy(result.err:find("stdin:1: boom\nstack traceback:", 1, true), result.err)
+      assert.truthy(result.err:find("unexpected symbol near ')'", 1, true), result.err)
+      assert.truthy(result.out:find("still here", 1, true))
+    end)
+
+    it("coroutine.wrap and resume keep their manners", function()
+      assert.equal(
+        "1\t2\nfalse\tbad\nfalse\tx:2: x:1: oops\nfalse\tcannot resume dead coroutine\nfalse\ttable\n",
+        runs { "-e", [[
+          local function show(...) print(...) end
+          local make = load("return function() error 'oops' end", "=x")
+          local call = load("\nlocal f = ... f() return 1", "=x")
+          show(coroutine.wrap(function(...) return ... end)(1, 2))
+          show(coroutine.resume(coroutine.create(function() error("bad", 0) end)))
+          show(pcall(call, coroutine.wrap(make())))
+          local co = coroutine.create(function() end) coroutine.resume(co)
+          show(coroutine.resume(co))
+          local ok, value = pcall(coroutine.wrap(function() error {} end)) show(ok, type(value))
+        ]] }
+      )
+      fails({ "-e", "coroutine.resume(1)" }, 1, "bad argument #1 to 'resume' (coroutine expected")
+    end)
+  end)
+
+  describe("runs scripts as a task:", function()
+    it("waiting lets others go on, and the end waits for them", function()
+      assert.equal(
+        "task\nmain\nlate\n",
+        runs { "-e", [[
+          local codex = require "codex"
+          codex.spawn(function() print "task" codex.sleep(0.05) print "late" end)
+          codex.sleep(0.01)
+          print "main"
+        ]] }
+      )
+    end)
+
+    it("os.exit ends it from anywhere", function()
+      assert.equal(7, run({ "-e", "os.exit(7)" }).status)
+      assert.equal(0, run({ "-e", "os.exit()" }).status)
+      assert.equal(0, run({ "-e", "os.exit(true, false)" }).status)
+      assert.equal(1, run({ "-e", "io.write 'kept' os.exit(false)" }).status)
+      assert.equal("kept", run({ "-e", "io.write 'kept' os.exit(false)" }).out)
+      assert.equal(5, run({ "-e", "coroutine.wrap(function() os.exit(5, true) end)()" }).status)
+      fails({ "-e", "os.exit {}" }, 1, "bad argument #1 to 'exit'")
+    end)
+  end)
+
+  describe("ends with a status and words:", function()
+    it("1, message and traceback for an error", function()
+      local path = script "local function f() error 'boom' end\nlocal function g() f() end\ng()"
+      local err = fails({ path }, 1, "codex-lua: " .. path .. ":1: boom\nstack traceback:\n")
+      assert.truthy(err:find("upvalue 'f'", 1, true) or err:find("function 'f'", 1, true), err)
+      assert.truthy(err:find ":3: in [^\n]*\n\t%[C%]: in %?\n$", err)
+      assert.is_nil(err:find("src/host", 1, true))
+    end)
+
+    it("1 for error values of every kind", function()
+      fails({ "-e", "error(nil)" }, 1, "(error object is a nil value)\nstack traceback")
+      fails({ "-e", "error {}" }, 1, "(error object is a table value)")
+      fails({ "-e", "error(12)" }, 1, "codex-lua: 12")
+      local text = "error(setmetatable({}, { __tostring = function() return 'mine' end }))"
+      local err = fails({ "-e", text }, 1, "mine\n")
+      assert.equal("codex-lua: mine\n", err)
+    end)
+
+    it("1 for an error object, with its own traceback", function()
+      local path = script "local codex = require 'codex'\n\ncodex.sleep('x')"
+      local err = fails({ path }, 1, path .. ":3: sleep: expected seconds, got string\nstack traceback")
+      assert.truthy(err:find(path .. ":3: in", 1, true), err)
+    end)
+
+    it("1 for an error in a task that nobody joined", function()
+      fails({ "-e", "require('codex').spawn(function() error('lost', 0) end)" }, 1, "codex-lua: lost\n")
+    end)
+
+    it("1 for a script that isn't there, or isn't Lua", function()
+      assert.equal("codex-lua: cannot open nowhere.lua: No such file or directory\n", (fails({ "nowhere.lua" }, 1, "")))
+      fails({ script "x = = 1" }, 1, "script.lua:1: unexpected symbol near '='")
+      fails({ "-e", "x =" }, 1, "(command line):1: unexpected symbol near <eof>")
+      fails({ "-l", "nowhere" }, 1, "module 'nowhere' not found")
+    end)
+
+    it("1 when what it prints can't be written", function()
+      fails({ program = "sh", "-c", quote(program) .. " -e 'print(1)' >/dev/full" }, 1, "can't write to stdout")
+    end)
+
+    it("2 for a wrong command line, before anything runs", function()
+      local function refuses(message, ...)
+        local err, out = fails({ "-e", "print 'ran'", ... }, 2, "codex-lua: " .. message)
+        assert.equal("", out)
+        assert.truthy(err:find("codex-lua --help", 1, true) or err:find "expected one of" or err:find "cwd")
+      end
+      refuses("unrecognized option '-x'", "-x")
+      refuses("unrecognized option '--modell'", "--modell", "x")
+      refuses("unrecognized option '--version=1'", "--version=1")
+      refuses("unrecognized option '-ix'", "-ix")
+      refuses("'-e' needs a value", "-e")
+      refuses("'-e' needs a value", "-e", "-v")
+      refuses("'--model' needs a value", "--model")
+      refuses("'--model' needs a value", "--model", "--sandbox")
+      refuses("-c: 'x' isn't of the form key=value", "-c", "x")
+      refuses("-c: '=x' isn't of the form key=value", "-c=x")
+      refuses("--timeout: 'soon' isn't a number of seconds", "--timeout", "soon")
+      refuses("--timeout: '0' isn't a number of seconds", "--timeout=0")
+      refuses("--sandbox: got 'none', expected one of read_only, workspace_write, full_access", "--sandbox", "none")
+      refuses("--approval: got 'maybe', expected one of auto_review, ask", "--approval=maybe")
+      refuses("--cwd: /nowhere: No such file or directory", "--cwd", "/nowhere")
+      refuses("--cwd: /dev/null: Not a directory", "--cwd", "/dev/null")
+    end)
+
+    it("3 and how to get it when there is no codex", function()
+      local new = "require('codex').new()"
+      local env = { CODEX_BIN = false, PATH = "/nowhere" }
+      local err = fails({ "-e", new, env = env }, 3, "npm install -g @openai/codex")
+      assert.equal(1, select(2, err:gsub("\n", "")))
+      fails({ "--codex", "/nowhere/codex", "-e", new }, 3, "/nowhere/codex")
+    end)
+
+    it("3 when the server goes", function()
+      local argv = kit.fake [[
+        server:handshake() server:expect "model/list" server:stderr "Error: enough" server:exit(4)
+      ]]
+      local words = {}
+      for index, word in ipairs(argv.launch_args_override) do
+        words[index] = ("%q"):format(word)
+      end
+      local path = script(([[
+        local client = require("codex").new { launch_args_override = { %s } }
+        client:models()
+      ]]):format(table.concat(words, ", ")))
+      fails({ path }, 3, "codex-lua: the codex app-server exited with status 4: Error: enough\nstack traceback")
+    end)
+
+    it("124 when the time is over, after cleaning up", function()
+      local err, out = fails({ "--timeout", "0.3", "-e", [[
+        local codex = require "codex"
+        local ok, err = pcall(codex.sleep, 100)
+        print(err.kind)
+        codex.sleep(0.01)
+        print "clean"
+      ]] }, 124, "codex-lua: timed out\n")
+      assert.equal("cancelled\nclean\n", out)
+      assert.equal("codex-lua: timed out\n", err)
+    end)
+
+    it("124 too for a script that only computes, even one that won't stop", function()
+      fails({ "--timeout", "0.2", "-e", "while true do end" }, 124, "timed out")
+      fails({ "--timeout=0.2", "-e", "coroutine.wrap(function() while true do end end)()" }, 124, "timed out")
+      fails({ "--timeout=0.2", "-e", "while true do pcall(function() while true do end end) end" }, 124, "timed out")
+    end)
+
+    it("1 for a timeout of the script's own", function()
+      fails({ "--timeout", "50", "-e", [[local c = require "codex" c.timeout(0.01, c.sleep, 9)]] }, 1, "not done after")
+    end)
+  end)
+
+  describe("finds its module", function()
+    local show = "local codex = require 'codex' print(codex.version, type(require 'codex.core'.now))"
+
+    it("in an empty environment, from another folder", function()
+      assert.equal("0.1.0\tfunction\n", runs {
+        "-i", program, "-e", show, program = "env", cwd = "/",
+      })
+    end)
+
+    it("when it was copied elsewhere, spaces in its path", function()
+      local folder = dir .. "/with two spaces"
+      os.execute("mkdir " .. quote(folder) .. " && cp " .. quote(program) .. " " .. quote(folder .. "/codex lua"))
+      assert.equal("0.1.0\tfunction\n", runs { "-e", show, program = folder .. "/codex lua", cwd = "/" })
+      local hello = script "print(require('codex').new():thread_start():run('hello').final_response)"
+      local out = runs { "--offline", hello, program = folder .. "/codex lua", cwd = "/" }
+      assert.truthy(out:find("Hello!", 1, true))
+    end)
+
+    it("and loads C modules of others beside it", function()
+      assert.equal("[1]\n", runs { "-e", "print(require('cjson').encode { 1 })" })
+    end)
+  end)
+
+  describe("flags are defaults:", function()
+    local show = [[
+      local codex = require "codex"
+      local client <close> = codex.new(%s)
+      local t = client:thread_start(%s)
+      print(t.model, t.cwd, t.sandbox.type, t.approval_policy, t.approvals_reviewer, t.reasoning_effort)
+    ]]
+
+    it("of every client and thread in the script", function()
+      local work = kit.folder()
+      local out = runs {
+        "--offline", "--model", "m1", "--sandbox", "workspace_write", "--approval", "ask", "--cwd", work,
+        "-c", "model_reasoning_effort=low", "-c", "service_tier=flex", "-e", show:format("", ""),
+      }
+      assert.equal(("m1\t%s\tworkspaceWrite\ton-request\tuser\tlow\n"):format(work), out)
+    end)
+
+    it("a relative --cwd is looked for where the host was started", function()
+      os.execute("mkdir " .. quote(dir .. "/sub"))
+      local out = runs { "--offline", "--cwd", "sub", "-e", show:format("", "") }
+      assert.truthy(out:find("\t" .. dir .. "/sub\t", 1, true), out)
+    end)
+
+    it("what the script says itself wins", function()
+      local out = runs {
+        "--offline", "--model=m1", "--sandbox=full_access", "--approval=ask",
+        "-e", show:format("", "{ model = 'm2', sandbox = 'read_only', approval_mode = 'deny_all' }"),
+      }
+      assert.truthy(out:find("^m2\t.*\treadOnly\tnever\t"), out)
+    end)
+
+    it("settings and variables are added up", function()
+      local out = runs {
+        "--offline", "-c", "model=m1", "-c", "model_reasoning_effort=low",
+        "-e", show:format("{ config_overrides = { model_reasoning_effort = 'high' }, env = { X = 'y' } }", ""),
+      }
+      assert.truthy(out:find "^m1\t.*\thigh\n", out)
+    end)
+
+    it("a default gives way where it can't stand beside the script's words", function()
+      local bypass = "dangerously_bypass_approvals_and_sandbox"
+      assert.truthy(runs {
+        "--offline", "--sandbox=read_only", "-e", show:format("", "{ approval_mode = '" .. bypass .. "' }"),
+      }:find("dangerFullAccess\tnever", 1, true))
+      assert.truthy(runs {
+        "--offline", "--approval=" .. bypass, "-e", show:format("", "{ sandbox = 'read_only' }"),
+      }:find("readOnly\tnever", 1, true))
+      assert.truthy(runs {
+        "--offline", "--approval=ask", "-e", show:format("", "{ approval_policy = 'never' }"),
+      }:find("\tnever\t", 1, true))
+    end)
+  end)
+
+  describe("--offline", function()
+    local ask = "local c = require('codex').new() print(c:thread_start():run(arg and arg[1] or 'x').final_response)"
+
+    it("answers sensibly without a script of its own", function()
+      assert.truthy(runs({ "--offline", script(ask), "Hello" }):find("Hello! This is the scripted model", 1, true))
+      nothing_is_left()
+    end)
+
+    it("takes a model's script before the script to run", function()
+      local lua = script("return { 'from lua' }", "model.lua")
+      local json = script('["from json"]', "model.json")
+      assert.equal("from lua\n", runs { "--offline", lua, script(ask), "a" })
+      assert.equal("from json\n", runs { "--offline", json, script(ask) })
+      assert.equal("from lua\n", runs { "--offline=" .. lua, "-e", ask })
+      assert.equal("from json\n", runs { "--offline", json, "-e", ask })
+      assert.equal("from lua\n", runs { "--offline", lua, "-", stdin = ask })
+      nothing_is_left()
+    end)
+
+    it("uses nothing of the user's own settings", function()
+      local home = dir .. "/.codex"
+      os.execute("mkdir " .. quote(home))
+      write(home .. "/config.toml", "this is not TOML")
+      assert.equal(0, run({ "--offline", "-e", ask }).status)
+    end)
+
+    it("says what is missing", function()
+      local env = { LUA_PATH = "/nowhere/?.lua", LUA_CPATH = "/nowhere/?.so" }
+      local result = run { "--offline", "-e", "print 'ran'", env = env }
+      assert.equal(1, result.status)
+      assert.truthy(result.err:find("apt-get install lua-socket lua-cjson", 1, true), result.err)
+      assert.equal("", result.out)
+      nothing_is_left()
+    end)
+
+    it("says what is wrong with the model's script", function()
+      fails({ "--offline=" .. script("return = 1", "model.lua"), "-e", ask }, 1, "model.lua:1: unexpected symbol")
+      fails({ "--offline=/nowhere.json", "-e", ask }, 1, "/nowhere.json")
+      nothing_is_left()
+    end)
+
+    it("removes what was left behind long ago, and nothing else", function()
+      local cache = dir .. "/cache/codex-lua"
+      local old, new = "offline-999999999-old", "offline-999999999-new"
+      os.execute("mkdir -p " .. quote(cache))
+      os.execute(("cd %s && mkdir %s %s offline-1-alive other"):format(quote(cache), old, new))
+      os.execute(("cd %s && touch -d '3 days ago' %s offline-1-alive other"):format(quote(cache), old))
+      assert.equal(0, run({ "--offline", "-e", "" }).status)
+      assert.equal("offline-1-alive\noffline-999999999-new\nother\n", homes())
+    end)
+  end)
+
+  describe("leaves nothing behind", function()
+    it("after os.exit in the middle of a turn", function()
+      local model, path = offline(held_turn:gsub("print%(\"got.-end", "os.exit(7) end"))
+      assert.equal(7, run({ model, path }).status)
+      nothing_is_left()
+    end)
+
+    it("after an error in the middle of a turn", function()
+      local model, path = offline [[
+        local client = require("codex").new()
+        keep = client:thread_start():turn "hold on"
+        for _ in keep:text() do error "enough" end
+      ]]
+      fails({ model, path }, 1, "enough")
+      nothing_is_left()
+    end)
+
+    it("after a script that forgot to close", function()
+      local model, path = offline "client = require('codex').new() turn = client:thread_start():turn 'hold on'"
+      runs { model, path }
+      nothing_is_left()
+    end)
+
+    it("after SIGTERM in the middle of a turn", function()
+      local model, path = offline(held_turn)
+      local tty = terminal { model, path }
+      tty.shows "got part"
+      os.execute("kill -TERM " .. processes("codex%-lua .*script%.lua")[1])
+      tty.ends_with(143)
+      nothing_is_left()
+    end)
+
+    it("after kill -9 in the middle of a turn", function()
+      local model, path = offline(held_turn)
+      local tty = terminal { model, path }
+      tty.shows "got part"
+      assert.equal(1, #processes "app%-server")
+      os.execute("kill -KILL " .. processes("codex%-lua .*script%.lua")[1])
+      tty.ends_with(137)
+      kit.eventually(function()
+        return #processes() == 0 and homes() == ""
+      end, 20)
+      nothing_is_left()
+    end)
+  end)
+
+  describe("Ctrl-C at the terminal", function()
+    it("interrupts the running turn, and the script goes on", function()
+      local model, path = offline(held_turn .. [[
+        print("then: " .. thread:run("again").status)
+      ]])
+      local tty = terminal { model, path }
+      tty.shows "got part"
+      tty.type(CTRL_C)
+      tty.ends_with(0)
+      tty.shows "the turn is interrupted"
+      tty.shows "then: completed"
+      nothing_is_left()
+    end)
+
+    it("interrupts all that run, in all clients", function()
+      local model, path = offline [[
+        local codex = require "codex"
+        local running = 0
+        local function one()
+          local client <close> = codex.new()
+          local turn = client:thread_start():turn "hold on"
+          for _ in turn:text() do
+            running = running + 1
+            if running == 3 then print "all run" io.stdout:flush() end
+          end
+          return turn:run().status
+        end
+        print(table.concat(codex.gather { one, one, one }, " "))
+      ]]
+      local tty = terminal { model, path }
+      tty.shows "all run"
+      tty.type(CTRL_C)
+      tty.ends_with(0)
+      tty.shows "interrupted interrupted interrupted"
+    end)
+
+    it("ends the script the second time", function()
+      local model, path = offline(held_turn .. [[
+        local ok, err = pcall(codex.sleep, 1000)
+        print("cleaning up: " .. err.kind)
+      ]])
+      local tty = terminal { model, path }
+      tty.shows "got part"
+      tty.type(CTRL_C)
+      tty.shows "the turn is interrupted"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+      tty.shows "cleaning up: cancelled"
+      nothing_is_left()
+    end)
+
+    it("ends the script the second time when the server doesn't stop the turn", function()
+      local options = kit.fake [[
+        server:handshake() server:thread "t" server:turn "u" server:turn_started("t", "u")
+        server:delta("t", "u", "i", "part")
+        server:expect "turn/interrupt"
+        server:stderr "asked\n"
+        server:delta("t", "u", "i", "asked")
+        server:hang()
+      ]]
+      local words = {}
+      for index, word in ipairs(options.launch_args_override) do
+        words[index] = ("%q"):format(word)
+      end
+      local path = script(([[
+        local client <close> = require("codex").new { launch_args_override = { %s } }
+        local turn = client:thread_start():turn "x"
+        for text in turn:text() do print("got " .. text) io.stdout:flush() end
+      ]]):format(table.concat(words, ", ")))
+      local tty = terminal { path }
+      tty.shows "got part"
+      tty.type(CTRL_C)
+      tty.shows "got asked"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+      nothing_is_left()
+    end)
+
+    it("ends a script that waits outside of a turn", function()
+      local tty = terminal { "-e", [[
+        local codex = require "codex"
+        local guard <close> = setmetatable({}, { __close = function() codex.sleep(0.01) print "cleaned up" end })
+        print "waiting" io.stdout:flush()
+        codex.sleep(1000)
+      ]] }
+      tty.shows "waiting"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+      tty.shows "cleaned up"
+    end)
+
+    it("ends a script that reads from the terminal", function()
+      local tty = terminal { "-e", "print 'waiting' io.stdout:flush() io.read()" }
+      tty.shows "waiting"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
+    it("ends a script that computes", function()
+      local tty = terminal { "-e", "print 'busy' io.stdout:flush() while true do end" }
+      tty.shows "busy"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
+    it("ends one that computes in coroutines", function()
+      local tty = terminal { "-e", [[
+        print "busy" io.stdout:flush()
+        while true do
+          for _ in coroutine.wrap(function() for i = 1, 1000 do coroutine.yield(i) end end) do end
+        end
+      ]] }
+      tty.shows "busy"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
+    it("ends one that computes and won't stop, the second time", function()
+      local tty = terminal { "-e", [[
+        print "busy" io.stdout:flush()
+        while true do pcall(function() while true do end end) end
+      ]] }
+      tty.shows "busy"
+      tty.type(CTRL_C)
+      tty.shows "interrupted"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
+    it("ends one that is stuck in C, the second time", function()
+      local tty = terminal { "-e", [[
+        print "busy" io.stdout:flush()
+        local text = ("a"):rep(100000)
+        while true do pcall(string.find, text, ("a*"):rep(30) .. "b") end
+      ]] }
+      tty.shows "busy"
+      tty.type(CTRL_C)
+      tty.shows "^C"
+      os.execute "sleep 0.2" -- two at once would count as one
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
+    it("stops a statement at the prompt, and leaves at an empty one", function()
+      local tty = terminal { "-i" }
+      tty.shows "> "
+      tty.type "print 'busy' while true do end\n"
+      tty.shows "busy\r\n"
+      tty.type(CTRL_C)
+      tty.shows "interrupted"
+      tty.type "print(6 * 7)\n"
+      tty.shows "42\r\n"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+  end)
+
+  it("is a prompt at a terminal when there is no script", function()
+    local tty = terminal {}
+    tty.shows "> "
+    tty.type "1 + 1\n"
+    tty.shows "2\r\n"
+    tty.type "\4"
+    tty.ends_with(0)
+    assert.truthy(exists(dir))
+  end)
+end)

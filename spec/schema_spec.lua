@@ -1,0 +1,44 @@
+-- The protocol's tables in src/core are those of the server we test with, and the generator makes the same ones again.
+local codex = require "codex"
+local kit = require "spec.support.kit"
+
+local function run(command)
+  local pipe = assert(io.popen(command .. " 2>&1; echo status=$?"))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output, tonumber(output:match "status=(%d+)%s*$")
+end
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "*a"
+  file:close()
+  return text
+end
+
+describe("the protocol's tables", function()
+  after_each(kit.cleanup)
+
+  it("are what the generator makes of the pinned server's own schema", function()
+    local folder = kit.folder()
+    local write = "env -u LD_PRELOAD CODEX_HOME='%s' '%s' app-server generate-json-schema --experimental --out '%s'"
+    local output, status = run(write:format(folder, kit.codex_bin, folder .. "/schema"))
+    assert.equal(0, status, output)
+    local generate = ("env -u LD_PRELOAD '%s' '%s/src/core/generate.lua'"):format(kit.lua, kit.root)
+    output, status =
+      run(("%s '%s/schema' %s '%s/tables.c'"):format(generate, folder, codex.schema_version, folder))
+    assert.equal(0, status, output)
+    local made, committed = read(folder .. "/tables.c"), read(kit.root .. "/src/core/schema_tables.c")
+    assert.is_true(made == committed, "src/core/schema_tables.c is stale: run make generate")
+  end)
+
+  it("say which version they were made from, and the Makefile pins that one", function()
+    assert.truthy(read(kit.root .. "/Makefile"):find("CODEX_VERSION = " .. codex.schema_version, 1, true))
+  end)
+
+  it("are those of the server that runs", function()
+    local client = kit.client()
+    assert.equal(codex.schema_version, client.metadata.server_info.version)
+    client:close()
+  end)
+end)

@@ -1,0 +1,991 @@
+-- Tasks: by themselves, and with turns of the real server in them.
+local codex = require "codex"
+local kit = require "spec.support.kit"
+local task = require "codex.task"
+
+local function pack(...)
+  return { n = select("#", ...), ... }
+end
+
+local function refused(kind, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.is_true(codex.is_error(err, kind), tostring(err))
+  return err
+end
+
+-- A place to wait for and to be woken from.
+local function gate()
+  local source, open = {}, false
+  return {
+    wait = function()
+      while not open do
+        if task.park(source) == "cancelled" then task.raise_cancelled() end
+      end
+    end,
+    open = function()
+      open = true
+      task.wake(source)
+    end,
+  }
+end
+
+local function never()
+  task.park({}, nil, false)
+  task.raise_cancelled()
+end
+
+local function forever()
+  codex.sleep(3600)
+end
+
+describe("codex.run", function()
+  it("returns what main returns: nils and many values too", function()
+    assert.same(
+      { n = 4, nil, 2, nil, nil },
+      pack(codex.run(function(...)
+        return ...
+      end, nil, 2, nil, nil))
+    )
+    assert.same({ n = 0 }, pack(codex.run(function() end)))
+    local many = pack(codex.run(function()
+      return table.unpack({}, 1, 200)
+    end))
+    assert.equal(200, many.n)
+  end)
+
+  it("waits for what main spawned, and what that spawned", function()
+    local log = {}
+    codex.run(function()
+      codex.spawn(function()
+        codex.sleep(0.01)
+        codex.spawn(function()
+          codex.sleep(0.01)
+          log[#log + 1] = "inner"
+        end)
+        log[#log + 1] = "outer"
+      end)
+      log[#log + 1] = "main"
+    end)
+    assert.same({ "main", "outer", "inner" }, log)
+  end)
+
+  it("may be called within a task, and waits for its own only", function()
+    local log = {}
+    codex.run(function()
+      local other = codex.spawn(forever)
+      local a, b = codex.run(function()
+        codex.spawn(function()
+          codex.sleep(0.01)
+          log[#log + 1] = "inner"
+        end)
+        return 1, nil
+      end)
+      assert.same({ "inner" }, log)
+      assert.equal(1, a)
+      assert.is_nil(b)
+      assert.equal("waiting", other.status)
+      other:cancel()
+    end)
+  end)
+
+  it("takes anything that can be called", function()
+    local callable = setmetatable({}, {
+      __call = function(_, a)
+        return a + 1
+      end,
+    })
+    assert.equal(2, codex.run(callable, 1))
+    assert.equal(3, codex.spawn(callable, 2):join())
+  end)
+
+  it("raises what main raised, itself, with its traceback, and cancels what it spawned", function()
+    local thrown, spawned = {}, nil
+    local function fails()
+      error(thrown)
+    end
+    local ok, err = pcall(codex.run, function()
+      spawned = codex.spawn(forever)
+      codex.sleep(0)
+      fails()
+    end)
+    assert.is_false(ok)
+    assert.equal(thrown, err)
+    assert.equal("cancelled", spawned.status)
+    ok, err = pcall(codex.run, function()
+      error "with a position"
+    end)
+    assert.is_false(ok)
+    assert.truthy(err:match "^%S*task_spec%.lua:%d+: with a position$")
+    ok, err = pcall(codex.run, function()
+      error(nil)
+    end)
+    assert.is_false(ok)
+    assert.is_nil(err)
+  end)
+
+  it("raises the failure of a spawned task that nobody joined", function()
+    local ok, err = pcall(codex.run, function()
+      codex.spawn(error, "lost", 0)
+      codex.sleep(0.01)
+    end)
+    assert.is_false(ok)
+    assert.equal("lost", err)
+  end)
+
+  it("doesn't raise one that was joined, before or after it failed", function()
+    assert.equal(
+      "well",
+      codex.run(function()
+        local early = codex.spawn(function()
+          codex.sleep(0.01)
+          error "early"
+        end)
+        local late = codex.spawn(error, "late")
+        assert.is_false(pcall(early.join, early))
+        assert.equal("failed", late.status)
+        assert.is_false(pcall(late.join, late))
+        return "well"
+      end)
+    )
+  end)
+
+  it("raises the second failure when only the first was joined", function()
+    local ok, err = pcall(codex.run, function()
+      local first = codex.spawn(error, "first", 0)
+      codex.spawn(error, "second", 0)
+      codex.sleep(0)
+      pcall(first.join, first)
+    end)
+    assert.is_false(ok)
+    assert.equal("second", err)
+  end)
+
+  it("doesn't mind a task that was cancelled", function()
+    assert.equal(
+      1,
+      codex.run(function()
+        codex.spawn(forever):cancel()
+        local begun = codex.spawn(forever)
+        codex.sleep(0)
+        begun:cancel()
+        return 1
+      end)
+    )
+  end)
+end)
+
+describe("a task", function()
+  it("hands over its results however often it is joined", function()
+    local one = codex.spawn(function(...)
+      return ..., nil
+    end, "a", nil)
+    for _ = 1, 3 do
+      assert.same({ n = 2, "a", nil }, pack(one:join()))
+    end
+    assert.equal("done", one.status)
+  end)
+
+  it("raises the very error each time, and tells where it was", function()
+    local thrown = setmetatable({}, {
+      __tostring = function()
+        return "mine"
+      end,
+    })
+    local function deep()
+      error(thrown)
+    end
+    local one = codex.spawn(function()
+      codex.sleep(0)
+      deep()
+    end)
+    for _ = 1, 2 do
+      local ok, err = pcall(one.join, one)
+      assert.is_false(ok)
+      assert.is_true(rawequal(thrown, err))
+    end
+    assert.equal("failed", one.status)
+    assert.truthy(one:traceback():find("task_spec.lua:%d+: in .*deep"), one:traceback())
+  end)
+
+  it("keeps the traceback of an error object where it was raised", function()
+    local function deep()
+      codex.sleep "x"
+    end
+    local line = debug.getinfo(deep, "S").linedefined + 1
+    local one = codex.spawn(deep)
+    local err = refused("invalid_argument", one.join, one)
+    assert.truthy(err.traceback:find("task_spec.lua:" .. line .. ": in ", 1, true), err.traceback)
+    assert.equal(err.traceback, one:traceback())
+  end)
+
+  it("shows its status", function()
+    local wait = gate()
+    local one
+    one = codex.spawn(function()
+      assert.equal("running", one.status)
+      wait.wait()
+    end)
+    assert.equal("ready", one.status)
+    codex.step(0)
+    assert.equal("waiting", one.status)
+    wait.open()
+    assert.equal("ready", one.status)
+    one:join()
+    assert.equal("done", one.status)
+    assert.equal("codex task (done)", tostring(one))
+  end)
+
+  it("can't join itself", function()
+    local one
+    one = codex.spawn(function()
+      one:join()
+    end)
+    local err = refused("invalid_argument", one.join, one)
+    assert.truthy(err.message:find "task_spec.lua:%d+: join: a task can't wait for itself")
+  end)
+
+  it("runs in the order of spawning, and wakes in the order of waiting", function()
+    local log, wait = {}, gate()
+    codex.run(function()
+      for i = 1, 5 do
+        codex.spawn(function()
+          log[#log + 1] = i
+          wait.wait()
+          log[#log + 1] = -i
+        end)
+      end
+      codex.sleep(0)
+      wait.open()
+    end)
+    assert.same({ 1, 2, 3, 4, 5, -1, -2, -3, -4, -5 }, log)
+  end)
+
+  it("lets the others have a turn when it yields by itself", function()
+    local log = {}
+    codex.run(function()
+      for i = 1, 2 do
+        codex.spawn(function()
+          for _ = 1, 3 do
+            log[#log + 1] = i
+            coroutine.yield "something of the user's"
+          end
+        end)
+      end
+    end)
+    assert.same({ 1, 2, 1, 2, 1, 2 }, log)
+  end)
+end)
+
+describe("cancelling a task", function()
+  it("before it began means that it never does", function()
+    local begun = false
+    local one = codex.spawn(function()
+      begun = true
+    end)
+    one:cancel()
+    assert.equal("cancelled", one.status)
+    refused("cancelled", one.join, one)
+    codex.run(function() end)
+    assert.is_false(begun)
+  end)
+
+  it("raises where it waits, once, and joining it raises that error", function()
+    local seen = {}
+    local one = codex.spawn(function()
+      local ok, err = pcall(forever)
+      seen[1] = err
+      assert.is_false(ok)
+      codex.sleep(0.001) -- cleaning up may wait
+      seen[2] = "cleaned"
+      error(err, 0)
+    end)
+    codex.run(function()
+      codex.sleep(0)
+      one:cancel()
+      one:cancel()
+      local err = refused("cancelled", one.join, one)
+      assert.equal(seen[1], err)
+    end)
+    assert.equal("cancelled", one.status)
+    assert.equal("cleaned", seen[2])
+    one:cancel()
+    assert.equal("cancelled", one.status)
+    assert.equal(seen[1], refused("cancelled", one.join, one))
+  end)
+
+  it("by itself raises where it waits next", function()
+    local one, after
+    one = codex.spawn(function()
+      one:cancel()
+      after = "went on"
+      codex.sleep(0)
+      after = "too far"
+    end)
+    refused("cancelled", one.join, one)
+    assert.equal("went on", after)
+    assert.equal("cancelled", one.status)
+  end)
+
+  it("is for the task to survive if it likes", function()
+    local one = codex.spawn(function()
+      pcall(forever)
+      codex.sleep(0)
+      return "still here"
+    end)
+    codex.run(function()
+      codex.sleep(0)
+      one:cancel()
+    end)
+    assert.equal("still here", one:join())
+    assert.equal("done", one.status)
+  end)
+
+  it("reaches one that waits in a coroutine of its own", function()
+    local inner
+    local one = codex.spawn(function()
+      local step = coroutine.wrap(function()
+        local ok, err = pcall(forever)
+        inner = codex.is_error(err, "cancelled") and not ok
+        error(err, 0)
+      end)
+      step()
+    end)
+    codex.run(function()
+      codex.spawn(function()
+        one:cancel()
+      end)
+      refused("cancelled", one.join, one)
+    end)
+    assert.is_true(inner)
+    assert.equal("cancelled", one.status)
+  end)
+
+  it("goes on to what it waits for", function()
+    local inner
+    local outer = codex.spawn(function()
+      codex.run(function()
+        inner = codex.spawn(forever)
+        inner:join()
+      end)
+    end)
+    codex.run(function()
+      codex.sleep(0)
+      outer:cancel()
+      refused("cancelled", outer.join, outer)
+    end)
+    assert.equal("cancelled", inner.status)
+  end)
+
+  it("with a `<close>` that waits ends it in order", function()
+    local log = {}
+    local one = codex.spawn(function()
+      local _ <close> = setmetatable({}, {
+        __close = function()
+          codex.sleep(0.001)
+          log[#log + 1] = "closed"
+        end,
+      })
+      forever()
+    end)
+    codex.run(function()
+      codex.sleep(0)
+      one:cancel()
+      pcall(one.join, one)
+      log[#log + 1] = "joined"
+    end)
+    assert.same({ "closed", "joined" }, log)
+  end)
+end)
+
+describe("codex.gather", function()
+  it("returns the first results in order, whatever the order of the ends", function()
+    local results = codex.run(function()
+      return codex.gather {
+        function()
+          codex.sleep(0.02)
+          return "slow", "not this"
+        end,
+        function()
+          return nil
+        end,
+        function()
+          codex.sleep(0.01)
+          return "quick"
+        end,
+      }
+    end)
+    assert.equal("slow", results[1])
+    assert.is_nil(results[2])
+    assert.equal("quick", results[3])
+    assert.same({}, codex.gather {})
+    assert.same({ 1 }, codex.gather({
+      function()
+        return 1
+      end,
+    }, { limit = 5 }))
+  end)
+
+  it("runs no more than the limit at once, and all of them in the end", function()
+    local now, most, functions = 0, 0, {}
+    for i = 1, 20 do
+      functions[i] = function()
+        now = now + 1
+        most = math.max(most, now)
+        codex.sleep(0.001)
+        now = now - 1
+        return i
+      end
+    end
+    local results = codex.gather(functions, { limit = 3 })
+    assert.equal(3, most)
+    for i = 1, 20 do
+      assert.equal(i, results[i])
+    end
+  end)
+
+  it("raises the first failure once the rest is cancelled", function()
+    local log, begun = {}, 0
+    local function waits()
+      begun = begun + 1
+      local ok, err = pcall(forever)
+      log[#log + 1] = not ok and err.kind
+      codex.sleep(0.001)
+      log[#log + 1] = "cleaned"
+      error(err, 0)
+    end
+    local thrown = {}
+    local ok, err = pcall(codex.gather, {
+      waits,
+      function()
+        codex.sleep(0.005)
+        error(thrown)
+      end,
+      waits,
+      waits, -- beyond the limit: never begins
+    }, { limit = 3 })
+    assert.is_false(ok)
+    assert.equal(thrown, err)
+    assert.equal(2, begun)
+    assert.same({ "cancelled", "cancelled", "cleaned", "cleaned" }, log)
+  end)
+
+  it("raises the first of failures that come together", function()
+    for _ = 1, 20 do
+      local functions = {}
+      for i = 1, 8 do
+        functions[i] = function()
+          error(i, 0)
+        end
+      end
+      local ok, err = pcall(codex.gather, functions)
+      assert.is_false(ok)
+      assert.equal(1, err)
+    end
+  end)
+
+  it("cancels all when its task is cancelled", function()
+    local ended = 0
+    local one = codex.spawn(codex.gather, {
+      function()
+        pcall(forever)
+        ended = ended + 1
+      end,
+      function()
+        pcall(forever)
+        ended = ended + 1
+      end,
+    })
+    codex.run(function()
+      codex.sleep(0)
+      codex.sleep(0)
+      one:cancel()
+      refused("cancelled", one.join, one)
+    end)
+    assert.equal(2, ended)
+  end)
+end)
+
+describe("codex.timeout", function()
+  it("returns what the function returns in time", function()
+    assert.same(
+      { n = 3, 1, nil, nil },
+      pack(codex.timeout(10, function(...)
+        codex.sleep(0)
+        return ...
+      end, 1, nil, nil))
+    )
+  end)
+
+  it("raises what the function raises in time", function()
+    local ok, err = pcall(codex.timeout, 10, error, "x", 0)
+    assert.is_false(ok)
+    assert.equal("x", err)
+  end)
+
+  it("cancels the function and raises when it has ended", function()
+    local log = {}
+    local err = refused("timeout", codex.timeout, 0.01, function()
+      local ok, err = pcall(forever)
+      codex.sleep(0.001)
+      log[#log + 1] = not ok and err.kind
+      error(err, 0)
+    end)
+    assert.same({ "cancelled" }, log)
+    assert.truthy(err.message:find("0.01", 1, true))
+  end)
+
+  it("lets a function end that is through with its work when the time comes", function()
+    assert.equal(
+      "result",
+      codex.timeout(0.01, function()
+        pcall(forever)
+        return "result"
+      end)
+    )
+  end)
+
+  it("nests: the inner one is the inner caller's", function()
+    local inner
+    local err = refused("timeout", codex.timeout, 0.02, function()
+      inner = refused("timeout", codex.timeout, 0.005, forever)
+      forever()
+    end)
+    assert.truthy(inner.message:find("0.005", 1, true))
+    assert.truthy(err.message:find("0.02", 1, true))
+  end)
+
+  it("gives way to a cancellation, also while it cleans up", function()
+    local wait = gate()
+    local one = codex.spawn(codex.timeout, 0.001, function()
+      pcall(forever)
+      wait.open()
+      codex.sleep(0.01)
+      error "in cleaning up"
+    end)
+    codex.run(function()
+      wait.wait()
+      one:cancel()
+      refused("cancelled", one.join, one)
+    end)
+    assert.equal("cancelled", one.status)
+  end)
+end)
+
+describe("a deadlock", function()
+  it("is an error that lists who waits, not a hang", function()
+    local function waits_for_nothing()
+      never()
+    end
+    local err = refused("deadlock", codex.run, function()
+      codex.spawn(waits_for_nothing)
+      codex.spawn(waits_for_nothing):join()
+    end)
+    local _, count = err.message:gsub("codex task %(waiting%) waits", "")
+    assert.equal(3, count, err.message)
+    local line = debug.getinfo(waits_for_nothing, "S").linedefined + 1
+    assert.truthy(err.message:find("task_spec.lua:" .. line .. ": in ", 1, true), err.message)
+  end)
+
+  it("of two tasks that join each other", function()
+    refused("deadlock", codex.run, function()
+      local a, b
+      a = codex.spawn(function()
+        b:join()
+      end)
+      b = codex.spawn(function()
+        a:join()
+      end)
+    end)
+  end)
+
+  it("in a task's own coroutine, in gather, and in the main chunk", function()
+    refused("deadlock", codex.run, function()
+      coroutine.wrap(never)()
+    end)
+    refused("deadlock", codex.gather, { never, never })
+    refused("deadlock", never)
+  end)
+
+  it("leaves nothing behind of the run that it ends", function()
+    local cleaned = 0
+    local err = refused("deadlock", codex.run, function()
+      local _ <close> = setmetatable({}, {
+        __close = function()
+          cleaned = cleaned + 1
+        end,
+      })
+      codex.spawn(function()
+        pcall(never)
+        cleaned = cleaned + 1
+        never() -- not even one that goes on waiting
+      end)
+      never()
+    end)
+    assert.truthy(err.message:find "codex task")
+    assert.equal(2, cleaned)
+    err = refused("deadlock", never)
+    assert.is_nil(err.message:find "codex task", err.message)
+  end)
+
+  it("is none while a timer is left", function()
+    local wait = gate()
+    codex.run(function()
+      codex.spawn(function()
+        codex.sleep(0.02)
+        wait.open()
+      end)
+      wait.wait()
+    end)
+  end)
+end)
+
+describe("codex.step", function()
+  it("runs what is ready and says whether anything is left", function()
+    local log = {}
+    codex.spawn(function()
+      log[#log + 1] = "began"
+      codex.sleep(0.01)
+      log[#log + 1] = "ended"
+    end)
+    assert.is_true(codex.step(0))
+    assert.same({ "began" }, log)
+    local more = true
+    while more do
+      more = codex.step(1)
+    end
+    assert.same({ "began", "ended" }, log)
+    assert.is_false(codex.step(0))
+    assert.is_false(codex.step())
+  end)
+
+  it("waits no longer than it may", function()
+    local before = os.clock()
+    local one = codex.spawn(forever)
+    assert.is_true(codex.step(0.01))
+    one:cancel()
+    codex.step()
+    assert.is_true(os.clock() - before < 1)
+  end)
+end)
+
+describe("a wait", function()
+  it("in the main chunk drives the loop, and tasks go on", function()
+    local count = 0
+    local ticker = codex.spawn(function()
+      while true do
+        codex.sleep(0.002)
+        count = count + 1
+      end
+    end)
+    codex.sleep(0.03)
+    assert.is_true(count >= 2)
+    ticker:cancel()
+    pcall(ticker.join, ticker)
+  end)
+
+  it("where nothing can yield drives the loop as well", function()
+    local log = {}
+    codex.run(function()
+      codex.spawn(function()
+        log[#log + 1] = "other"
+      end)
+      local list = { 3, 1, 2 }
+      table.sort(list, function(a, b)
+        codex.sleep(0)
+        return a < b
+      end)
+      assert.same({ 1, 2, 3 }, list)
+      assert.same({ "other" }, log)
+      assert.equal(
+        "<x>",
+        (("x"):gsub("x", function(x)
+          codex.sleep(0)
+          return "<" .. x .. ">"
+        end))
+      )
+    end)
+  end)
+
+  it("of no time at all, or less, is over soon", function()
+    codex.sleep(0)
+    codex.sleep(-5)
+  end)
+end)
+
+describe("with the real server", function()
+  after_each(kit.cleanup)
+
+  local script = { match = { { pattern = "slowly", answer = { text = "a b c d", delta_delay = 0.02 } } } }
+
+  it("a generator of the user's that calls thread:run drives the loop while other tasks go on", function()
+    local client <close> = kit.client { script = script }
+    local log = {}
+    codex.run(function()
+      local ticker = codex.spawn(function()
+        while true do
+          codex.sleep(0.005)
+          log[#log + 1] = "tick"
+        end
+      end)
+      local other = codex.spawn(function()
+        return client:thread_start():run("beside it").final_response
+      end)
+      local generator = coroutine.wrap(function()
+        local thread = client:thread_start()
+        for i = 1, 3 do
+          coroutine.yield(thread:run("slowly " .. i).final_response)
+        end
+        return "end"
+      end)
+      for _ = 1, 3 do
+        local before = #log
+        assert.equal("a b c d", generator())
+        assert.is_true(#log > before)
+      end
+      assert.equal("end", generator())
+      assert.truthy(other:join():find "beside it")
+      ticker:cancel()
+    end)
+  end)
+
+  it("the same generator from the main chunk, a task going on beside it", function()
+    local client <close> = kit.client { script = script }
+    local other = codex.spawn(function()
+      return client:thread_start():run("beside it").final_response
+    end)
+    local generator = coroutine.wrap(function()
+      local thread = client:thread_start()
+      while true do
+        coroutine.yield(thread:run("slowly").final_response)
+      end
+    end)
+    assert.equal("a b c d", generator())
+    assert.equal("a b c d", generator())
+    assert.truthy(other:join():find "beside it")
+  end)
+
+  it("a stream read in a generator of the user's, in a task", function()
+    local client <close> = kit.client { script = { "one two three" } }
+    local pieces = codex.run(function()
+      local words = coroutine.wrap(function()
+        for delta in client:thread_start():turn("go"):text() do
+          coroutine.yield(delta)
+        end
+      end)
+      local list = {}
+      for word in words do
+        list[#list + 1] = word
+      end
+      return list
+    end)
+    assert.same({ "one", " two", " three" }, pieces)
+  end)
+
+  it("a client with `<close>` in a task ends with the task, cancelled or not", function()
+    local home = kit.home()
+    local options = { codex_bin = kit.codex_bin, env = home.env }
+    local text = codex.run(function()
+      local client <close> = codex.new(options)
+      return client:thread_start():run("x").final_response
+    end)
+    assert.truthy(text)
+    assert.same({}, kit.processes_in(home))
+    local seen
+    local one = codex.spawn(function()
+      local client <close> = codex.new(options)
+      seen = client
+      forever()
+    end)
+    codex.run(function()
+      while not (seen and seen.metadata and one.status == "waiting") do
+        codex.sleep(0.001)
+      end
+      one:cancel()
+      refused("cancelled", one.join, one)
+    end)
+    assert.is_true(seen.closed)
+    assert.same({}, kit.processes_in(home))
+  end)
+
+  it("a cancelled close still waits until the server is gone", function()
+    local home = kit.home()
+    local client = codex.new { codex_bin = kit.codex_bin, env = home.env }
+    local one = codex.spawn(function()
+      client:close()
+    end)
+    codex.run(function()
+      codex.sleep(0)
+      one:cancel()
+      refused("cancelled", one.join, one)
+    end)
+    assert.same({}, kit.processes_in(home))
+    client:close()
+  end)
+
+  it("a hundred turns run in one Lua state", function()
+    local client <close> = kit.client {
+      script = [[return function(_, context)
+        return { text = "answer to " .. context.input_text, delta_delay = 0.001 }
+      end]],
+    }
+    local functions = {}
+    for i = 1, 100 do
+      functions[i] = function()
+        return client:thread_start():run("question " .. i).final_response
+      end
+    end
+    local results = codex.gather(functions)
+    for i = 1, 100 do
+      assert.equal("answer to question " .. i, results[i])
+    end
+  end)
+
+  it("a flooding turn doesn't starve timers and other tasks", function()
+    local client <close> = kit.client {
+      script = {
+        match = { { pattern = "flood", answer = { repeat_deltas = { count = 20000, text = "xxxxxxxxxx" } } } },
+        default = "short",
+      },
+    }
+    codex.run(function()
+      local reading, count, seen_between = true, 0, {}
+      local ticks = 0
+      codex.spawn(function()
+        while reading do
+          codex.sleep(0.001)
+          if count > 0 and reading and seen_between[#seen_between] ~= count then
+            seen_between[#seen_between + 1] = count
+          end
+          ticks = ticks + 1
+        end
+      end)
+      local turn = client:thread_start():turn "flood"
+      for _ in turn:stream { "item/agentMessage/delta" } do
+        count = count + 1
+      end
+      reading = false
+      assert.equal(20000, count)
+      -- the timer saw many states of the stream, not just its beginning and its end
+      assert.is_true(#seen_between >= 10, #seen_between .. " states in " .. ticks .. " ticks")
+    end)
+  end)
+
+  it("an unread flood doesn't keep a task from its turn", function()
+    local client <close> = kit.client {
+      script = {
+        match = { { pattern = "flood", answer = { repeat_deltas = { count = 20000, text = "xxxxxxxxxx" } } } },
+        default = "short",
+      },
+    }
+    codex.run(function()
+      local order = {}
+      codex.spawn(function()
+        client:thread_start():run "flood"
+        order[#order + 1] = "flood"
+      end)
+      codex.spawn(function()
+        client:thread_start():run "short one"
+        order[#order + 1] = "short"
+      end):join()
+      assert.same({ "short" }, order)
+    end)
+  end)
+end)
+
+describe("what is over", function()
+  after_each(kit.cleanup)
+
+  local function collected(weak)
+    for _ = 1, 5 do
+      collectgarbage()
+    end
+    return next(weak) == nil, (function()
+      local left = {}
+      for _, name in pairs(weak) do
+        left[#left + 1] = name
+      end
+      return table.concat(left, ", ")
+    end)()
+  end
+
+  it("is collected: tasks, however they ended", function()
+    local weak = setmetatable({}, { __mode = "k" })
+    do
+      local ok = pcall(codex.run, function()
+        weak[codex.spawn(function() end)] = "done"
+        weak[codex.spawn(forever)] = "cancelled by run"
+        local cancelled = codex.spawn(forever)
+        weak[cancelled] = "cancelled"
+        codex.sleep(0)
+        cancelled:cancel()
+        weak[codex.spawn(error)] = "failed"
+        weak[codex.spawn(function()
+          pcall(codex.timeout, 0.001, forever)
+        end)] = "timeout"
+        codex.sleep(0.01)
+        error "end"
+      end)
+      assert.is_false(ok)
+      pcall(codex.run, function()
+        weak[codex.spawn(never)] = "deadlock"
+        never()
+      end)
+    end
+    local all, left = collected(weak)
+    assert.is_true(all, left)
+  end)
+
+  it("is collected: turns, streams, threads and clients", function()
+    local weak = setmetatable({}, { __mode = "k" })
+    local home = kit.home()
+    do
+      local client = codex.new { codex_bin = kit.codex_bin, env = home.env }
+      local thread = client:thread_start()
+      local turn = thread:turn "one"
+      local stream = turn:stream()
+      weak[client], weak[thread], weak[turn], weak[stream] = "client", "thread", "turn", "stream"
+      stream()
+      weak[turn:run()] = "result"
+      local unread = thread:turn "two"
+      weak[unread], weak[unread:stream()] = "unread turn", "unread stream"
+      unread:run()
+      local left_running = thread:turn "three"
+      weak[left_running] = "running turn"
+      client:close()
+    end
+    local all, left = collected(weak)
+    assert.is_true(all, left)
+    assert.same({}, kit.processes_in(home))
+  end)
+
+  it("is collected: a turn that has ended, while its client lives on", function()
+    local weak = setmetatable({}, { __mode = "k" })
+    local client <close> = kit.client()
+    do
+      local thread = client:thread_start()
+      for i = 1, 3 do
+        local turn = thread:turn("number " .. i)
+        weak[turn] = "turn " .. i
+        turn:run()
+      end
+      thread:run "and one more, for the lane holds the last"
+    end
+    local all, left = collected(weak)
+    assert.is_true(all, left)
+  end)
+
+  it("ends a client that nobody holds any more, and its server", function()
+    local home = kit.home()
+    local weak = setmetatable({}, { __mode = "k" })
+    do
+      local client = codex.new { codex_bin = kit.codex_bin, env = home.env }
+      client:thread_start():run "x"
+      weak[client] = "client"
+      assert.is_true(#kit.processes_in(home) > 0)
+    end
+    local all, left = collected(weak)
+    assert.is_true(all, left)
+    assert.same({}, kit.processes_in(home))
+  end)
+end)
