@@ -49,7 +49,8 @@ end
 -- The text of awkward() as a foreign hand would write it.
 local awkward_text = [==[{"camelCase":{"snake_case":{"threadId":1,"thread_id":2}},
   "snake_case":{"camelCase":[],"nested":[{"approvalPolicy":null},{},[[]]]},
-  "1":"numeric","-7.5":"more of it","":"empty","\u043a\u043b\u044e\u0447":"\u0437\u043d\u0430\u0447\u0435\u043d\u0438\u0435 \ud83d\ude00",
+  "1":"numeric","-7.5":"more of it","":"empty",
+  "\u043a\u043b\u044e\u0447":"\u0437\u043d\u0430\u0447\u0435\u043d\u0438\u0435 \ud83d\ude00",
   "a.b c\"d\\e":[null,1,"x",false,[null]],"type":"text","text_elements":{"byte_range":1,"byteRange":2},
   "sandbox_policy":{"sandboxPolicy":{}},"integer":9007199254740993,"small":-9223372036854775808,"float":1.0,
   "fraction":0.1,"nothing":null,"no":false}]==]
@@ -206,7 +207,8 @@ describe("names on the way out", function()
     assert_awkward(ours.dynamicTools[1].inputSchema)
     assert_awkward(ours.dynamicTools[2].tools[1].inputSchema)
     assert.is_true(by_cjson.dynamicTools[1].deferLoading)
-    client:request("mcpServer/tool/call", { thread_id = "th", server = "s", tool = "t", arguments = awkward(), _meta = awkward() })
+    local call = { thread_id = "th", server = "s", tool = "t", arguments = awkward(), _meta = awkward() }
+    client:request("mcpServer/tool/call", call)
     by_cjson, ours = sent()
     assert.equal("th", by_cjson.threadId)
     assert_awkward(ours.arguments)
@@ -270,12 +272,11 @@ describe("names on the way in", function()
   setup(function()
     local lines = {}
     for i, item in ipairs(items) do
-      lines[i] = ('server:notify("item/completed", [==[{"threadId":"th","turnId":"t1","completedAtMs":%d,"item":%s}]==])'):format(
-        i,
-        (item:gsub("@", function()
-          return awkward_text
-        end))
-      )
+      local text = item:gsub("@", function()
+        return awkward_text
+      end)
+      local params = ('{"threadId":"th","turnId":"t1","completedAtMs":1,"item":%s}'):format(text)
+      lines[i] = ('server:notify("item/completed", [==[%s]==])'):format(params)
     end
     client = codex.new((kit.fake([[
       server:handshake()
@@ -298,7 +299,8 @@ describe("names on the way in", function()
       .. (awkward_text:gsub("\\", "\\\\"))
       .. [[')
       server:reply(server:expect("config/read"), '{"config":{"model":"m","model_provider":"p","approval_policy":null,'
-        .. '"sandbox_workspace_write":{"writable_roots":[],"network_access":true},"desktop":{"someKey":1,"other_key":null},'
+        .. '"sandbox_workspace_write":{"writable_roots":[],"network_access":true},'
+        .. '"desktop":{"someKey":1,"other_key":null},'
         .. '"unknownKey":{"a_b":1}},"origins":{"sandbox_mode":{"name":{"type":"user","file":"/x"},"version":"1"}},'
         .. '"layers":null}')
     ]])))
@@ -405,7 +407,8 @@ describe("text that isn't UTF-8", function()
       raw('"item/agentMessage/delta","params":{"threadId":"th","turnId":"t1","itemId":"m","delta":"\\ud800c"}')
       raw('"item/completed","params":{"threadId":"th","turnId":"t1","completedAtMs":1,"item":{"type":"agentMessage",'
         .. '"id":"m","text":"caf\xC3\xA9 \xC3 \\udc00 \xED\xA0\x80"}}')
-      raw('"item/completed","params":{"threadId":"th","turnId":"t1","completedAtMs":1,"item":{"type":"new","\xFEkey":1}}')
+      raw('"item/completed","params":{"threadId":"th","turnId":"t1","completedAtMs":1,"item":{"type":"new",'
+        .. '"\xFEkey":1}}')
       server:turn_completed("th", "t1")
     ]==]))
     local turn = client:thread_start():turn "x"
@@ -506,7 +509,9 @@ describe("the real server", function()
       config_overrides = {
         model = 'quo"ted \\ é\127\n\t😀',
         ["features.goals"] = false,
-        model_providers = { ["with space"] = { name = "N", base_url = "http://x", query_params = { camelCase = "1" } } },
+        model_providers = {
+          ["with space"] = { name = "N", base_url = "http://x", query_params = { camelCase = "1" } },
+        },
         sandbox_workspace_write = { writable_roots = { "/a b", "/c\"d" }, network_access = true },
       },
     }

@@ -81,14 +81,25 @@ static void answers_to_nobody_are_counted(void) {
   cx_session_free(session);
 }
 
+static void an_answer_without_either_is_an_error(void) {
+  cx_session *session = open_session();
+  codex_request *request = ask(session, "m");
+  feed(session, "{\"id\":1,\"error\":null}");
+  check(codex_request_done(request));
+  check(codex_request_error(request)->kind == CODEX_ERROR_PROTOCOL);
+  check(session->error.kind == CODEX_ERROR_NONE && session->in_flight == 0);
+  codex_request_release(request);
+  cx_session_free(session);
+}
+
 static void other_lines_are_skipped_and_counted(void) {
   cx_session *session = open_session();
   codex_request *request = ask(session, "m");
-  static const char lines[] = "\n\r\n  \t \r\ngarbage\n[]\n42\n\"x\"\n{}\n{\"id\":1}\n\x1b[31merror\x1b[0m\n"
+  static const char lines[] = "\n\r\n  \t \r\ngarbage\n[]\n42\n\"x\"\n{}\n\x1b[31merror\x1b[0m\n"
                               "{\"id\":1,\"result\":\n}\n{\"id\":1,\"result\":{}\n{\"method\":5}\n\xFF\xFE\n";
   feed_bytes(session, lines, sizeof lines - 1);
   const codex_statistics *s = &session->statistics;
-  check(s->blank_lines == 3 && s->lines == 12 && s->invalid_lines == 12);
+  check(s->blank_lines == 3 && s->lines == 11 && s->invalid_lines == 11);
   check(!codex_request_done(request) && session->error.kind == CODEX_ERROR_NONE);
   check_text(taken_ready(session), "");
   codex_request_release(request);
@@ -862,6 +873,7 @@ void session_spec(void) {
   it("has a request answered", a_request_is_answered);
   it("takes answers in any order, members too", answers_come_in_any_order);
   it("counts answers to nobody", answers_to_nobody_are_counted);
+  it("takes an answer with neither result nor error for an error", an_answer_without_either_is_an_error);
   it("skips and counts lines that are no messages", other_lines_are_skipped_and_counted);
   it("forgets a released request", a_released_request_is_forgotten);
   it("lets requests over the limit wait", requests_over_the_limit_wait);

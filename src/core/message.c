@@ -249,8 +249,7 @@ static cx_message_kind kind_of(cx_message *message) {
   if (message->error.bytes) message->result = none;
   if (message->method.bytes) return is_id(message->id) ? CX_MESSAGE_REQUEST : CX_MESSAGE_NOTIFICATION;
   if (!message->id.bytes) return CX_MESSAGE_INVALID;
-  if (message->error.bytes) return CX_MESSAGE_ERROR;
-  return message->result.bytes ? CX_MESSAGE_RESULT : CX_MESSAGE_INVALID;
+  return message->error.bytes ? CX_MESSAGE_ERROR : CX_MESSAGE_RESULT;
 }
 
 int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch, cx_beginning *beginning) {

@@ -13,7 +13,7 @@
 
 typedef enum cx_message_kind {
   CX_MESSAGE_INVALID,
-  CX_MESSAGE_RESULT,
+  CX_MESSAGE_RESULT, /* result's bytes are NULL for an answer that holds neither a result nor an error */
   CX_MESSAGE_ERROR,
   CX_MESSAGE_NOTIFICATION,
   CX_MESSAGE_REQUEST,

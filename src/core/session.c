@@ -255,6 +255,20 @@ static int adopt_turn(cx_session *session, codex_request *request, codex_slice r
   return request->turn ? CX_OK : CX_ENOMEM;
 }
 
+static int take_answer(cx_session *session, codex_request *request, const cx_message *message) {
+  codex_error error;
+  int status = CX_OK;
+  if (!message->result.bytes && !message->error.bytes) {
+    cx_error_set(&error, CODEX_ERROR_PROTOCOL, 0, "%s: the answer holds neither a result nor an error",
+                 request->method);
+    cx_request_fail(request, &error);
+    return CX_OK;
+  }
+  if (request->starts_turn && message->result.bytes) status = adopt_turn(session, request, message->result);
+  if (status != CX_OK) return status;
+  return cx_request_answer(request, message->line, message->result, message->error);
+}
+
 static int handle_answer(cx_session *session, const cx_message *message) {
   char *end = NULL;
   uint64_t id = strtoull(message->id.bytes, &end, 10);
@@ -265,9 +279,7 @@ static int handle_answer(cx_session *session, const cx_message *message) {
     session->statistics.unknown_ids++;
     return CX_OK;
   }
-  int status = CX_OK;
-  if (request->starts_turn && message->result.bytes) status = adopt_turn(session, request, message->result);
-  if (status == CX_OK) status = cx_request_answer(request, message->line, message->result, message->error);
+  int status = take_answer(session, request, message);
   if (status != CX_OK) return status;
   note_taken(session, request->written);
   leave_wire(session, request);

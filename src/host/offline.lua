@@ -82,7 +82,7 @@ end
 -- Until no process has the folder as its CODEX_HOME, $1, or 10 seconds have passed. Where there is no /proc: at once.
 local wait_for_servers = [[
 n=0
-while [ $n -lt 100 ] && grep -lsaF "CODEX_HOME=$1" /proc/[0-9]*/environ >/dev/null 2>&1; do
+while [ $n -lt 100 ] && grep -qsaF "CODEX_HOME=$1" /proc/[0-9]*/environ; do
   n=$((n + 1))
   sleep 0.1
 done
