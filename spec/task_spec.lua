@@ -1,5 +1,6 @@
 -- Tasks: by themselves, and with turns of the real server in them.
 local codex = require "codex"
+local core = require "codex.core"
 local kit = require "spec.support.kit"
 local task = require "codex.task"
 
@@ -547,12 +548,12 @@ describe("codex.timeout", function()
 
   it("nests: the inner one is the inner caller's", function()
     local inner
-    local err = refused("timeout", codex.timeout, 0.02, function()
+    local err = refused("timeout", codex.timeout, 0.5, function()
       inner = refused("timeout", codex.timeout, 0.005, forever)
       forever()
     end)
     assert.truthy(inner.message:find("0.005", 1, true))
-    assert.truthy(err.message:find("0.02", 1, true))
+    assert.truthy(err.message:find("0.5", 1, true))
   end)
 
   it("gives way to a cancellation, also while it cleans up", function()
@@ -660,28 +661,29 @@ describe("codex.step", function()
   end)
 
   it("waits no longer than it may", function()
-    local before = os.clock()
+    local before = core.now()
     local one = codex.spawn(forever)
     assert.is_true(codex.step(0.01))
     one:cancel()
     codex.step()
-    assert.is_true(os.clock() - before < 1)
+    assert.is_true(core.now() - before < 10)
   end)
 end)
 
 describe("a wait", function()
   it("in the main chunk drives the loop, and tasks go on", function()
-    local count = 0
+    local count, wait = 0, gate()
     local ticker = codex.spawn(function()
       while true do
-        codex.sleep(0.002)
+        codex.sleep(0.001)
         count = count + 1
+        if count == 5 then wait.open() end
       end
     end)
-    codex.sleep(0.03)
-    assert.is_true(count >= 2)
+    wait.wait()
+    assert.equal(5, count)
     ticker:cancel()
-    pcall(ticker.join, ticker)
+    refused("cancelled", ticker.join, ticker)
   end)
 
   it("where nothing can yield drives the loop as well", function()
@@ -867,7 +869,7 @@ describe("with the real server", function()
       reading = false
       assert.equal(20000, count)
       -- the timer saw many states of the stream, not just its beginning and its end
-      assert.is_true(#seen_between >= 10, #seen_between .. " states in " .. ticks .. " ticks")
+      assert.is_true(#seen_between >= 3, #seen_between .. " states in " .. ticks .. " ticks")
     end)
   end)
 
@@ -969,7 +971,6 @@ describe("what is over", function()
         weak[turn] = "turn " .. i
         turn:run()
       end
-      thread:run "and one more, for the lane holds the last"
     end
     local all, left = collected(weak)
     assert.is_true(all, left)

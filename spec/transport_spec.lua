@@ -448,7 +448,9 @@ describe("the process group", function()
     }
     local status = read_file("/proc/" .. client._core:pid() .. "/status")
     assert.matches("SigBlk:\t0+\n", status)
-    assert.matches("SigIgn:\t0+\n", status)
+    -- of the first 31: glibc keeps 32 and 33 for itself, and nobody can reset what a parent did to them
+    local ignored = tonumber(status:match("SigIgn:\t%x+(%x%x%x%x%x%x%x%x)\n"), 16) % 0x80000000
+    assert.equal(0, ignored)
     client:close()
   end)
 end)

@@ -73,7 +73,6 @@ local answers = {
   match = {
     { pattern = "slowly", answer = { text = "a b c d e", delta_delay = 0.02 } },
     { pattern = "hold", answer = { text = "begun", hold = true } },
-    { pattern = "echo (%d+)", answer = { text = "unused" } },
     { pattern = "fail", answer = { error = { code = "context_length_exceeded", message = "it is too long" } } },
     {
       pattern = "tool",
@@ -408,7 +407,7 @@ describe("a turn", function()
   end)
 
   it("that takes longer than its timeout is interrupted on the server", function()
-    local err = raised("timeout", thread.run, thread, "hold", { timeout = 0.3 })
+    local err = raised("timeout", thread.run, thread, "hold", { timeout = 1 })
     assert.equal("interrupted", err.result.status)
     assert.same({ "userMessage" }, types_of(err.result.items))
     -- at once: the thread isn't busy
@@ -425,7 +424,7 @@ describe("a turn", function()
         turn:run()
       end,
     } do
-      local turn = thread:turn("hold", { timeout = 0.2 })
+      local turn = thread:turn("hold", { timeout = 0.5 })
       local err = raised("timeout", read, turn)
       assert.equal("interrupted", err.result.status)
       assert.equal("interrupted", turn.status)
@@ -435,7 +434,7 @@ describe("a turn", function()
   end)
 
   it("is interrupted by codex.timeout around it", function()
-    local err = raised("timeout", codex.timeout, 0.3, function()
+    local err = raised("timeout", codex.timeout, 1, function()
       return thread:run "hold"
     end)
     assert.equal("interrupted", err.result.status)
@@ -484,7 +483,6 @@ describe("a turn", function()
     end
     local schema = { type = "object", properties = codex.array {} }
     local result = parsed('{"camelCase":[],"n":15,"f":1.0,"nothing":null}', { output_schema = schema })
-    assert.equal('{}', codex.json.encode(schema.properties) == "[]" and "{}" or "")
     assert.equal(15, result.parsed.n)
     assert.equal("integer", math.type(result.parsed.n))
     assert.equal("float", math.type(result.parsed.f))
@@ -497,7 +495,6 @@ describe("a turn", function()
     assert.is_true(codex.is_error(result.parse_error))
     assert.truthy(result.parse_error.message:find("not JSON", 1, true))
     assert.is_nil(parsed('{"a":1}').parsed)
-    assert.is_true(codex.is_null == nil)
   end)
 
   describe("on a busy thread", function()

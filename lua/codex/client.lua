@@ -261,6 +261,7 @@ local function deliver_turn(client, serial)
   task.wake(turn._source)
   if turn:_ended() then
     client._turns[serial] = nil
+    threads.turn_ended(client, turn)
   else
     turn._core:watch "end" -- a watch is for one time, and this one must not be lost
   end

@@ -69,6 +69,14 @@ local function is_busy(lane)
   return lane.queue[1] ~= nil or (lane.turn ~= nil and not lane.turn:_ended())
 end
 
+--- Lets a turn that has ended go: a thread that is done with would keep its last one otherwise.
+---@param client codex.Client
+---@param turn codex.Turn
+function M.turn_ended(client, turn)
+  local lane = client._lanes[turn.thread_id]
+  if lane and lane.turn == turn then lane.turn = nil end
+end
+
 local function leave(lane, place)
   for index, waiting in ipairs(lane.queue) do
     if waiting == place then table.remove(lane.queue, index) end
@@ -140,7 +148,7 @@ local function start_in_lane(thread, lane, params, settings)
   local reason = line_up(lane, place, settings.deadline)
   if reason then raise_queue(reason) end
   local turn, err = send_start(thread, params, settings)
-  lane.turn = turn
+  lane.turn = turn and not turn:_ended() and turn or nil
   leave(lane, place)
   if not err then return turn end
   if turn then err.result = turn:_result() end

@@ -179,6 +179,9 @@ end
 
 --- Ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
 function kit.cleanup()
+  -- a client that a failed spec left open would keep its model's input open, and us waiting
+  collectgarbage()
+  collectgarbage()
   -- A spec that failed may have left a client; its server holds a copy of our end of the model's input.
   collectgarbage()
   collectgarbage()

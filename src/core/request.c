@@ -7,6 +7,7 @@
 #include "turn.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,12 +95,20 @@ static void finish(codex_request *request) {
   request->line = NULL;
 }
 
+/* 0 for what isn't a code. */
+static int read_code(codex_slice code) {
+  cx_json_reader reader;
+  cx_json_reader_init(&reader, code.bytes, code.length, CX_JSON_LENIENT);
+  if (cx_json_next(&reader) != CX_JSON_INTEGER) return 0;
+  return reader.integer >= INT_MIN && reader.integer <= INT_MAX ? (int)reader.integer : 0;
+}
+
 /* The server's code and message, for a person; the whole object stays at hand. */
 static int read_error(codex_request *request) {
   cx_buffer text;
-  codex_slice contents, code = cx_json_member(request->error_object, "code");
+  codex_slice contents;
   cx_buffer_init(&text, SIZE_MAX);
-  int number = code.bytes ? (int)strtol(code.bytes, NULL, 10) : 0, status = CX_OK;
+  int number = read_code(cx_json_member(request->error_object, "code")), status = CX_OK;
   if (cx_json_string_contents(cx_json_member(request->error_object, "message"), &contents))
     status = cx_json_unescape(contents.bytes, contents.length, CX_JSON_LENIENT, &text);
   size_t length = cx_buffer_length(&text);
