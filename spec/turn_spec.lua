@@ -103,7 +103,7 @@ describe("a turn", function()
   end)
 
   before_each(function()
-    thread = client:thread_start()
+    thread = client:thread_start { sandbox = "full_access" } -- there may be no sandbox where specs run
   end)
 
   teardown(function()

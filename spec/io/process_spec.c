@@ -145,6 +145,19 @@ static void gives_child_blocking_pipes(void) {
 }
 #endif
 
+#ifdef __linux__
+static void keeps_to_itself(void) {
+  int ends[2];
+  check(pipe(ends) == 0); /* as a library would that doesn't care */
+  cx_process process = spawned_shell("echo ready; cat");
+  wait_until_ready(&process);
+  close(ends[1]);
+  check(at_end(ends[0]));
+  close(ends[0]);
+  finish(&process);
+}
+#endif
+
 static void ends_apart(void) {
   const char *argv[] = {"/bin/cat", NULL};
   cx_process first = spawned(&(cx_process_options){.argv = argv});
@@ -543,6 +556,7 @@ void process_spec(void) {
   it("our ends are pipes, non-blocking and close-on-exec", sets_flags);
 #ifdef __linux__
   it("a child's ends of its pipes block", gives_child_blocking_pipes);
+  it("a child gets none of our other descriptors", keeps_to_itself);
 #endif
   it("a child doesn't hold the pipes of another", ends_apart);
   it("a program without stdin, stdout and stderr can start a child", starts_without_stdio);

@@ -14,6 +14,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <sys/syscall.h>
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#endif
+
 #ifdef __APPLE__
 #include <crt_externs.h>
 #define environ (*_NSGetEnviron())
@@ -151,6 +158,15 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &action.sa_mask, NULL);
 }
 
+/* What the program opened without close-on-exec (Lua's io library does) is none of the server's business: it
+ * would keep the other end of a pipe from ever seeing its end. Where the system can't do it at once, it stays
+ * open. */
+static void close_others_on_exec(void) {
+#if defined(SYS_close_range)
+  syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+#endif
+}
+
 _Noreturn static void run_child(const struct launch *launch) {
   const cx_process_options *options = launch->options;
   /* no race with our parent's first signal to the group: spawn answers after exec */
@@ -161,6 +177,7 @@ _Noreturn static void run_child(const struct launch *launch) {
       dup2(launch->pipes[STDOUT_PIPE][1], STDOUT_FILENO) < 0 ||
       dup2(launch->pipes[STDERR_PIPE][1], STDERR_FILENO) < 0)
     fail(launch, STEP_PIPE);
+  close_others_on_exec();
   if (options->cwd && chdir(options->cwd) != 0) fail(launch, STEP_CHDIR);
   execve(launch->program, (char *const *)options->argv, (char *const *)launch->environment);
   fail(launch, STEP_EXEC);
