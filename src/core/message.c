@@ -150,13 +150,33 @@ static bool scan_params(cx_message *message, members *m, const char *start, memb
   return members_after(outer, m->next);
 }
 
+/* Whether text is what the server puts behind a delta: params and line are closed, with the time in between.
+ */
+static bool is_usual_ending(const char *text, const char *end) {
+  static const char before[] = "},\"emittedAtMs\":";
+  size_t length = sizeof before - 1;
+  if ((size_t)(end - text) < length + 2 || memcmp(text, before, length) != 0) return false;
+  text += length;
+  if (*text == '0' || end[-1] != '}') return false;
+  while (*text >= '0' && *text <= '9')
+    text++;
+  return text == end - 1;
+}
+
 /* Goes on at the delta of a line that begins as another did. */
 static bool scan_from_delta(cx_message *message, members *outer, cx_beginning *beginning) {
-  codex_slice line = message->line;
+  const char *start = message->line.bytes, *params = start + beginning->params;
+  const char *delta = start + beginning->length - 1;
   recall(beginning, message);
-  members m = {line.bytes + beginning->length - 1, outer->end, outer->depth + 1, true};
-  return members_value(&m, &message->delta) &&
-         scan_params(message, &m, line.bytes + beginning->params, outer, beginning);
+  const char *quote = cx_json_skip_string(delta + 1, outer->end, NULL);
+  if (quote && is_usual_ending(quote + 1, outer->end)) {
+    message->delta = (codex_slice){delta, (size_t)(quote + 1 - delta)};
+    message->params = (codex_slice){params, (size_t)(quote + 2 - params)};
+    *outer = (members){outer->end - 1, outer->end, outer->depth, true};
+    return true;
+  }
+  members m = {delta, outer->end, outer->depth + 1, true};
+  return members_value(&m, &message->delta) && scan_params(message, &m, params, outer, beginning);
 }
 
 static codex_slice *message_slot(cx_message *message, codex_slice key) {
