@@ -92,6 +92,15 @@ static void example_death(void) {
   codex_client_free(client);
 }
 
+static void example_pipes_outlive(void) {
+  codex_client *client = start(PRELUDE "next; sleep 3 & exit 4");
+  codex_request *request = codex_client_request(client, "x", "{}", 2, 2);
+  wait_for(client, request);
+  check(codex_request_error(request)->kind == CODEX_ERROR_TRANSPORT_CLOSED);
+  codex_request_release(request);
+  codex_client_free(client);
+}
+
 static void example_shutdown(void) {
   codex_client *client = start("trap '' TERM; cat >/dev/null; while :; do read -r x <&- ; done");
   codex_request *request = codex_client_request(client, "x", NULL, 0, -1);
@@ -175,6 +184,7 @@ void client_spec(void) {
   it("initialize is followed by initialized", example_initialize);
   it("a turn is collected, with what came before the answer", example_turn);
   it("the end of the server is told in its own words, and stays told", example_death);
+  it("the end of the server is noticed though a child of its own holds its pipes", example_pipes_outlive);
   it("a server that won't leave is made to", example_shutdown);
   it("an idle client wants nothing", example_idle);
   it("a request that isn't answered ends in time", example_timeout);

@@ -40,7 +40,9 @@ struct codex_client {
   cx_process process; /* pid -1 throughout when attached */
   cx_poller poller;
   cx_tail tail;
-  unsigned in_interest, out_interest, err_interest;
+  int exit_fd; /* tells that the server has exited, even if what it started holds its pipes; -1: nothing does
+                */
+  unsigned in_interest, out_interest, err_interest, exit_interest;
   client_phase phase;
   double phase_ends;
   double look_again; /* when to look whether the server has exited */
@@ -77,6 +79,7 @@ static codex_client *client_new(const codex_options *options, codex_error *error
   }
   cx_process_init(&client->process);
   cx_tail_init(&client->tail);
+  client->exit_fd = -1;
   client->owner = getpid();
   int status = cx_poller_open(&client->poller);
   if (status == 0) return client;
@@ -89,6 +92,8 @@ static codex_client *client_new(const codex_options *options, codex_error *error
 static bool watch_all(codex_client *client, codex_error *error) {
   watch(client, client->process.out, &client->out_interest, CX_POLL_READ);
   watch(client, client->process.err, &client->err_interest, CX_POLL_READ);
+  client->exit_fd = cx_process_exit_fd(&client->process);
+  watch(client, client->exit_fd, &client->exit_interest, CX_POLL_READ);
   if (client->out_interest == CX_POLL_READ) return true;
   cx_error_set(error, CODEX_ERROR_SPAWN_FAILED, errno, "can't watch the server's output: %s",
                strerror(errno));
@@ -194,6 +199,7 @@ static void leave(codex_client *client) {
   close_fd(client, &client->process.in, &client->in_interest);
   close_fd(client, &client->process.out, &client->out_interest);
   close_fd(client, &client->process.err, &client->err_interest);
+  close_fd(client, &client->exit_fd, &client->exit_interest);
   client->phase = GONE;
 }
 
@@ -347,18 +353,24 @@ static void gather(codex_client *client, size_t length, double now) {
   watch(client, client->process.out, &client->out_interest, begin ? 0 : CX_POLL_READ);
 }
 
+static void note_exit(codex_client *client) {
+  close_fd(client, &client->exit_fd, &client->exit_interest);
+  if (client->phase == OPEN) enter(client, DRAINING, LINGER_SECONDS);
+}
+
 void codex_client_dispatch(codex_client *client) {
   double now = cx_now();
-  cx_poll_event events[3];
+  cx_poll_event events[4];
   cx_session_expire(client->session, now);
   if (client->more) {
     client->more = cx_session_step(client->session, DISPATCH_BUDGET);
   } else {
-    int count = cx_poller_wait(&client->poller, 0, events, 3);
+    int count = cx_poller_wait(&client->poller, 0, events, 4);
     /* not only when the poller says so: while gathering it doesn't look */
     bool readable = client->gather_until > 0 && now >= client->gather_until;
     for (int i = 0; i < count; i++) {
       if (events[i].fd == client->process.err) read_stderr(client);
+      if (events[i].fd == client->exit_fd) note_exit(client);
       if (events[i].fd == client->process.out) readable = true;
     }
     if (readable) {
@@ -476,7 +488,7 @@ void codex_client_free(codex_client *client) {
   /* a fork of the owner has copies of the descriptors and shares the poller, but the server isn't its child
    */
   bool owner = client->owner == getpid();
-  if (!owner) client->in_interest = client->out_interest = client->err_interest = 0;
+  if (!owner) client->in_interest = client->out_interest = client->err_interest = client->exit_interest = 0;
   leave(client);
   cx_poller_close(&client->poller);
   if (owner) cx_process_kill_and_wait(&client->process, 1.0);

@@ -284,6 +284,15 @@ bool cx_process_reap(cx_process *process) {
 
 /* Reaping first, since somebody else may have waited for the child, and then its pid could be anybody's. An
  * unreaped child's can't. */
+int cx_process_exit_fd(const cx_process *process) {
+#if defined(SYS_pidfd_open)
+  return process->pid > 0 ? (int)syscall(SYS_pidfd_open, process->pid, 0) : -1; /* close-on-exec by itself */
+#else
+  (void)process;
+  return -1;
+#endif
+}
+
 void cx_process_signal(cx_process *process, int signal) {
   if (cx_process_reap(process)) return;
   kill(process->own_group ? -process->pid : process->pid, signal);

@@ -45,6 +45,10 @@ void cx_process_close_fd(int *fd);
  */
 bool cx_process_reap(cx_process *process);
 
+/* A new descriptor that becomes readable when the child exits, for a poller; the caller's to close. -1 where
+ * the system has none. */
+int cx_process_exit_fd(const cx_process *process);
+
 /* Sends a signal to the child (to its group when it has one of its own). No-op once reaped; it looks first,
  * as reap does. */
 void cx_process_signal(cx_process *process, int signal);
