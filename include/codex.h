@@ -142,8 +142,8 @@ bool codex_client_gone(const codex_client *client);
 /* Why the connection ended; kind is CODEX_ERROR_NONE while it is open. The client's, until it is freed. */
 const codex_error *codex_client_error(const codex_client *client);
 
-/* The end of what the server wrote to stderr: at most CODEX_STDERR_SIZE bytes, without colour codes, appended
- * to nothing: a slice of the client's, until the next dispatch. */
+/* The end of what the server wrote to stderr, at most CODEX_STDERR_SIZE bytes, without colour codes. The
+ * client's, valid until the next dispatch. */
 codex_slice codex_client_stderr(codex_client *client);
 
 /* The server's process id; -1 when there is none (any more, or attached). */
@@ -160,7 +160,7 @@ typedef struct codex_statistics {
   uint64_t invalid_lines; /* skipped: not a JSON-RPC message */
   uint64_t unknown_ids;   /* answers that nobody waits for (any more) */
   uint64_t notifications;
-  uint64_t dropped_events; /* of turns nobody claimed, over the limit */
+  uint64_t dropped_turns; /* with their events: turns nobody claimed, over the limit */
   uint64_t server_requests;
   uint64_t answers; /* sent to server requests */
   uint64_t wakeups; /* calls of dispatch that found something to read */
@@ -242,7 +242,7 @@ bool codex_turn_started(const codex_turn *turn);
 codex_slice codex_turn_id(const codex_turn *turn);
 codex_slice codex_turn_thread_id(const codex_turn *turn);
 
-/* The JSON text of the completed items, in the order of their completion. */
+/* The JSON text of the completed items, in the order of their completion; index < count. */
 size_t codex_turn_item_count(const codex_turn *turn);
 codex_slice codex_turn_item(const codex_turn *turn, size_t index);
 
@@ -299,7 +299,7 @@ typedef struct codex_event {
  * else. Holds a reference to the turn. NULL when out of memory. */
 codex_stream *codex_turn_stream(codex_turn *turn, const char *const *methods, bool text);
 
-/* Takes the next event. *event is the stream's, valid until the next call on it or the next dispatch. */
+/* Takes the next event. *event is the stream's, valid until the next call on it. */
 codex_stream_result codex_stream_next(codex_stream *stream, codex_event *event);
 
 /* Takes the next piece of the agent's text, decoded, and the id of the message it belongs to. What a message

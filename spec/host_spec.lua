@@ -768,6 +768,32 @@ describe("codex-lua", function()
     end)
   end)
 
+  describe("a prompt whose statement was stopped", function()
+    it("stays, also when the statement took two to stop", function()
+      local tty = terminal { "-i" }
+      tty.shows "> "
+      tty.type "codex = require 'codex' print 'busy' pcall(codex.sleep, 60) print 'cleaning' codex.sleep(1)\n"
+      tty.shows "busy\r\n"
+      tty.type(CTRL_C)
+      tty.shows "cleaning"
+      os.execute "sleep 0.2" -- two at once would count as one
+      tty.type(CTRL_C)
+      tty.type "codex.sleep(3.5) print(6 * 7)\n" -- longer than a script may take to clean up
+      tty.shows "42\r\n"
+      tty.type "\4"
+      tty.ends_with(0)
+    end)
+
+    it("leaves after SIGTERM", function()
+      local tty = terminal { "-i" }
+      tty.shows "> "
+      tty.type "print 'busy' require('codex').sleep(60)\n"
+      tty.shows "busy\r\n"
+      os.execute("kill -TERM " .. processes("codex%-lua %-i")[1])
+      tty.ends_with(143)
+    end)
+  end)
+
   it("is a prompt at a terminal when there is no script", function()
     local tty = terminal {}
     tty.shows "> "

@@ -251,6 +251,34 @@ describe("names on the way out", function()
   end)
 end)
 
+describe("a finalizer", function()
+  after_each(kit.cleanup)
+
+  it("that encodes doesn't disturb what is being sent", function()
+    local client = codex.new((kit.fake(echo)))
+    local thread = client:thread_start()
+    local runs = 0
+    local function finalizer()
+      codex.json.encode { "the finalizer's" }
+      runs = runs + 1
+    end
+    collectgarbage("incremental", 10, 1000, 4)
+    -- as long as it takes the collector to come round often, which depends on all else that is in memory
+    repeat
+      for _ = 1, 5 do
+        setmetatable({}, { __gc = finalizer })
+      end
+      local params, item = { thread_id = thread.id, input = {} }, { type = "text", text = "some text" }
+      for i = 1, 1100 do
+        params.input[i] = item -- growing leaves work for the collector, which the next string begins
+      end
+      assert.is_false(client._core:request("turn/start", params):done()) -- what isn't JSON is refused at once
+    until runs >= 50
+    collectgarbage("incremental", 200, 100, 13)
+    client:close()
+  end)
+end)
+
 describe("names on the way in", function()
   local client, thread
 

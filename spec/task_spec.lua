@@ -660,10 +660,19 @@ describe("codex.step", function()
     assert.is_false(codex.step())
   end)
 
+  it("refuses what isn't a time", function()
+    for _, seconds in ipairs { "x", 0 / 0 } do
+      assert.equal("invalid_argument", select(2, pcall(codex.step, seconds)).kind)
+      assert.equal("invalid_argument", select(2, pcall(codex.sleep, seconds)).kind)
+      assert.equal("invalid_argument", select(2, pcall(codex.timeout, seconds, forever)).kind)
+    end
+  end)
+
   it("waits no longer than it may", function()
     local before = core.now()
     local one = codex.spawn(forever)
     assert.is_true(codex.step(0.01))
+    assert.is_true(codex.step(-1))
     one:cancel()
     codex.step()
     assert.is_true(core.now() - before < 10)

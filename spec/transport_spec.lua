@@ -387,10 +387,10 @@ describe("a server that never gets going", function()
   it("has its sentence without colours and backtrace, whatever stands around it", function()
     local err = failure(fake, [[
       server:stderr("\27[33mWARNING\27[0m: nothing of interest\n\n")
-      server:stderr("\27[1;31mError:\27[0m the \27[4mreason\27[24m is this\n\n")
+      server:stderr("\27[1;31mError:\27[0m the \27[4mreason\27[24m is this\nStack\nof it\n\n")
       server:stderr("Stack backtrace:\n   0: main\n   1: _start\n")
       server:exit(1)]])
-    assert.is_truthy(err.message:find("Error: the reason is this", 1, true), err.message)
+    assert.is_truthy(err.message:find("Error: the reason is this\nStack\nof it", 1, true), err.message)
     assert.is_nil(err.message:find "backtrace")
     assert.is_nil(err.message:find "_start")
   end)
@@ -423,6 +423,23 @@ describe("a server that never gets going", function()
     local err = failure(fake, [[ server:error(server:read(), -32600, "too old") ]])
     assert.same({ "invalid_request", -32600, "too old", "initialize" }, { err.kind, err.code, err.message, err.method })
     assert.same({}, kit.children "fake_server")
+  end)
+
+  it("is ended when its answer to initialize is no object", function()
+    assert.equal("protocol", failure(fake, [[ server:reply(server:read(), "5") ]]).kind)
+    assert.same({}, kit.children "fake_server")
+  end)
+
+  it("has not started a thread that its answer doesn't name", function()
+    local client = fake [[
+      server:handshake()
+      for _, answer in ipairs { "null", "{}", '{"thread":{}}' } do
+        server:reply(server:expect("thread/start"), answer)
+      end]]
+    for _ = 1, 3 do
+      assert.equal("protocol", failure(client.thread_start, client).kind)
+    end
+    client:close()
   end)
 end)
 

@@ -952,6 +952,32 @@ describe("a turn of an odd server", function()
     client:close()
   end)
 
+  it("is read whole while finalizers run the loop", function()
+    local client, thread = fake [[
+      server:turn "t1"
+      for i = 1, 20000 do
+        server:notify("item/agentMessage/delta", ('{"threadId":"th","turnId":"t1","itemId":"m","delta":"%s",'
+          .. '"x":[{},{},{},{},{},{},{},{},{"k%d":%d}]}'):format(("y"):rep(200), i, i))
+      end
+      server:turn_completed("th", "t1")
+    ]]
+    local seen, runs = 0, 0
+    local function finalizer()
+      codex.step(0.002)
+      runs = runs + 1
+    end
+    for event in thread:turn("x"):stream() do
+      if event.params.delta then
+        seen = seen + 1
+        if #event.params.delta ~= 200 or event.params.x[9]["k" .. seen] ~= seen then error(event.raw) end
+      end
+      if seen % 10 == 0 then setmetatable({}, { __gc = finalizer }) end
+    end
+    assert.equal(20000, seen)
+    assert.is_true(runs > 0)
+    client:close()
+  end)
+
   it("may be mixed with another's, and with rubbish", function()
     local client, thread = fake [[
       local other = server:thread("th2")
@@ -1072,7 +1098,7 @@ describe("a turn of an odd server", function()
       server:turn("t1", start)
     ]]
     client:request "go/on"
-    assert.is_true(client:statistics().dropped_events > 0)
+    assert.is_true(client:statistics().dropped_turns > 0)
     local result = thread:run "x"
     assert.equal("fine", result.final_response)
     assert.equal(1, #result.items)

@@ -15,6 +15,9 @@ M.version = "0.1.0"
 -- Seconds that each step of ending a server may take: leaving by itself, after SIGTERM, after SIGKILL.
 local CLOSE_SECONDS = 2
 
+-- What the core's counter holds.
+local MOST_IN_FLIGHT = 2 ^ 31 - 1
+
 --- Defaults that a host program lays under the options of every `codex.new` (`client`) and `thread_start` (`thread`).
 M.defaults = {}
 
@@ -94,12 +97,15 @@ local function check_utf8(name, text)
 end
 
 local function check_list(name, list, check)
+  local count = 0
   for key in pairs(list or {}) do
     if type(key) ~= "number" then
       errors.argument(("codex.new.%s: expected a list, got a table with '%s'"):format(name, tostring(key)))
     end
+    count = count + 1
   end
-  for index, value in ipairs(list or {}) do
+  for index = 1, count do
+    local value = list[index]
     if type(value) ~= "string" then
       errors.argument(("codex.new.%s[%d]: expected a string, got %s"):format(name, index, type(value)))
     end
@@ -123,8 +129,8 @@ local function check_options(options)
     check_utf8(name, options[name])
   end
   local most = options.max_in_flight
-  if most and (most < 1 or most ~= math.floor(most)) then
-    errors.argument "codex.new.max_in_flight: must be a whole number from 1 on"
+  if most and not (most >= 1 and most <= MOST_IN_FLIGHT and most == math.floor(most)) then
+    errors.argument(("codex.new.max_in_flight: must be a whole number from 1 to %d"):format(MOST_IN_FLIGHT))
   end
 end
 
@@ -151,10 +157,12 @@ end
 local function start_core(options)
   local arguments = options.launch_args_override
   if arguments and #arguments == 0 then errors.argument "codex.new.launch_args_override: must not be empty" end
+  local overrides = config.overrides(options.config_overrides)
+  check_list("config_overrides", overrides, check_no_zero)
   local handle, kind, code, message = core.start {
     codex_bin = options.codex_bin,
     arguments = arguments,
-    config = config.overrides(options.config_overrides),
+    config = overrides,
     cwd = options.cwd,
     env = environment(options.env),
     shared_group = options.process_group == false,
@@ -195,9 +203,10 @@ local function server_info(user_agent)
   return { name = name, version = version }
 end
 
+-- Says hello: what the server says of itself, or nil and an error.
 local function initialize(client, options)
   local opt_out = options.opt_out_notifications
-  local err = client:_wait_for(client:_send("initialize", {
+  local request = client:_send("initialize", {
     client_info = {
       name = options.client_name or "codex_lua",
       title = options.client_title or "codex-lua",
@@ -207,8 +216,15 @@ local function initialize(client, options)
       experimental_api = options.experimental_api ~= false,
       opt_out_notification_methods = opt_out and #opt_out > 0 and opt_out or nil,
     },
-  }, { label = "codex.new", timeout = options.startup_timeout or 30 }))
-  return err
+  }, { label = "codex.new", timeout = options.startup_timeout or 30 })
+  local err = client:_wait_for(request)
+  if err then return nil, err end
+  local metadata = request:result()
+  if type(metadata) ~= "table" then
+    return nil, errors.new("protocol", "initialize: the server's answer is not an object")
+  end
+  metadata.server_info = server_info(metadata.user_agent)
+  return metadata
 end
 
 --- Starts a server and says hello. Returns once it has answered. Raises `spawn_failed` when it can't be started,
@@ -230,14 +246,12 @@ function M.new(options)
   client._core = start_core(options)
   open[client] = true
   loop.add(client)
-  local err = initialize(client, options)
+  local metadata, err = initialize(client, options)
   if err then
     client:close()
     error(err, 0)
   end
-  local metadata = client._initialized:result()
-  metadata.server_info = server_info(metadata.user_agent)
-  client.metadata, client._initialized = metadata, nil
+  client.metadata = metadata
   return client
 end
 
@@ -287,7 +301,7 @@ function Client:dispatch()
 end
 
 --- Counters since the start: `lines`, `blank_lines`, `invalid_lines` (skipped: not JSON, or not a message),
---- `unknown_ids` (answers nobody waited for any more), `notifications`, `dropped_events`, `server_requests`, `answers`,
+--- `unknown_ids` (answers nobody waited for any more), `notifications`, `dropped_turns`, `server_requests`, `answers`,
 --- `wakeups`.
 ---@return table<string, integer>
 function Client:statistics()
@@ -332,7 +346,6 @@ function Client:_send(method, params, settings)
     request, message = handle:start_turn(method, params, timeout, settings.label, settings.keep_events)
   elseif method == "initialize" then
     request, message = handle:initialize(method, params, timeout, settings.label)
-    self._initialized = request
   else
     request, message = handle:request(method, params, timeout, settings.label)
   end

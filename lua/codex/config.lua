@@ -93,7 +93,8 @@ function M.overrides(overrides)
         errors.argument(("codex.new.config_overrides: '%s' can't stand in a list"):format(tostring(key)))
       end
     end
-    for index, override in ipairs(overrides) do
+    for index = 1, #overrides do
+      local override = overrides[index]
       if type(override) ~= "string" or not override:find("=", 2, true) then
         errors.argument(('codex.new.config_overrides[%d]: expected "key=value"'):format(index))
       end

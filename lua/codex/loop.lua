@@ -14,9 +14,6 @@ local connections = setmetatable({}, { __mode = "k" })
 --- Other descriptors: descriptor → function to call when it is readable.
 local watched = {}
 
---- Called when a signal interrupts waiting; the host sets it.
-M.on_signal = nil
-
 ---@param connection table
 function M.add(connection)
   connections[connection] = true
@@ -76,10 +73,7 @@ end
 function M.turn(limit)
   local fds, owners = list_descriptors()
   local ready = {}
-  if not core.poll(fds, waiting_time(core.now(), limit), ready) then
-    if M.on_signal then M.on_signal() end
-    return
-  end
+  if not core.poll(fds, waiting_time(core.now(), limit), ready) then return end -- a signal came
   dispatch_ready(owners, ready)
   M.timers:run(core.now())
 end

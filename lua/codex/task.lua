@@ -258,12 +258,18 @@ drive = function(waiter, owner)
   end
 end
 
+local function check_seconds(name, seconds)
+  if type(seconds) == "number" and seconds == seconds then return end
+  errors.argument(("%s: expected seconds, got %s"):format(name, type(seconds) == "number" and "nan" or type(seconds)))
+end
+
 --- Runs what is ready in all tasks, timers and clients, waiting at most so many seconds for something to do.
 ---@param seconds? number default 0
 ---@return boolean more whether anything is left to wait for
 function M.step(seconds)
+  check_seconds("step", seconds or 0)
   run_ready()
-  loop.turn(ready.first <= ready.last and 0 or seconds or 0)
+  loop.turn(ready.first <= ready.last and 0 or math.max(0, seconds or 0))
   run_ready()
   return anything_left()
 end
@@ -437,9 +443,7 @@ end
 --- Waits so many seconds.
 ---@param seconds number
 function M.sleep(seconds)
-  if type(seconds) ~= "number" or seconds ~= seconds then
-    errors.argument("sleep: expected seconds, got " .. type(seconds))
-  end
+  check_seconds("sleep", seconds)
   if M.park({}, core.now() + math.max(0, seconds)) == "cancelled" then M.raise_cancelled() end
 end
 
@@ -450,7 +454,7 @@ end
 ---@param ... any
 ---@return any ...
 function M.timeout(seconds, fn, ...)
-  if type(seconds) ~= "number" then errors.argument("timeout: expected seconds, got " .. type(seconds)) end
+  check_seconds("timeout", seconds)
   check_function("timeout", fn)
   local task = M.spawn(fn, ...)
   task._joined = true

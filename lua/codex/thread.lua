@@ -41,7 +41,11 @@ end
 ---@return codex.Thread
 function M.new(client, answer)
   local thread = { _client = client }
-  for _, source in ipairs { answer.thread, answer } do
+  local told = type(answer) == "table" and answer.thread
+  if type(told) ~= "table" or type(told.id) ~= "string" then
+    errors.raise("protocol", "the server's answer names no thread")
+  end
+  for _, source in ipairs { told, answer } do
     for name, value in pairs(source) do
       if name ~= "thread" and Thread[name] == nil then thread[name] = value end
     end

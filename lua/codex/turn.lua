@@ -149,7 +149,8 @@ end
 local function check_methods(methods)
   if methods == nil then return end
   if type(methods) ~= "table" then errors.argument("turn:stream: expected a list of methods, got " .. type(methods)) end
-  for index, method in ipairs(methods) do
+  for index = 1, #methods do
+    local method = methods[index]
     if type(method) ~= "string" then
       errors.argument(("turn:stream[%d]: expected a method name, got %s"):format(index, type(method)))
     end

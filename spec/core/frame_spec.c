@@ -27,7 +27,7 @@ static int take_lines(cx_frame *frame, account *lines) {
   int status;
   while ((status = cx_frame_peek(frame, &line)) == CX_OK) {
     note(lines, "<%.*s>", (int)line.length, line.bytes);
-    cx_frame_take(frame, line);
+    cx_frame_take(frame);
   }
   return status;
 }
@@ -83,7 +83,7 @@ static void a_line_is_found_again_until_taken(void) {
     check(cx_frame_peek(&frame, &line) == CX_OK);
     check_slice(line, "first");
   }
-  cx_frame_take(&frame, line);
+  cx_frame_take(&frame);
   codex_slice second;
   check(cx_frame_peek(&frame, &second) == CX_OK);
   check_slice(second, "second");
@@ -159,7 +159,7 @@ static void a_large_line_costs_its_length_once(void) {
   give(&frame, "\n", 1);
   check(cx_frame_peek(&frame, &line) == CX_OK);
   check(line.length == (size_t)PIECE * PIECES);
-  cx_frame_take(&frame, line);
+  cx_frame_take(&frame);
   check(cx_frame_reserve(&frame, &space) != NULL);
   check(frame.input.capacity < (size_t)2 << 20);
   cx_frame_free(&frame);

@@ -380,6 +380,25 @@ static void make_request(void) {
   cx_request_free(request);
 }
 
+/* What waits to be written may move to the front of its storage to make room. */
+static void a_call_is_one_line_wherever_it_lands(void) {
+  static const char params[] = "[\n1,\n2]", other[64] = {0};
+  char call[64];
+  cx_buffer out;
+  cx_buffer_init(&out, SIZE_MAX);
+  for (size_t waiting = 1; waiting < sizeof other; waiting++) {
+    cx_buffer_free(&out);
+    check(cx_buffer_append(&out, other, waiting) == CX_OK);
+    cx_buffer_consume(&out, waiting - 1);
+    size_t before = cx_buffer_length(&out);
+    check(cx_write_call(&out, 0, "m", params, sizeof params - 1) == CX_OK);
+    snprintf(call, sizeof call, "%.*s", (int)(cx_buffer_length(&out) - before),
+             cx_buffer_bytes(&out) + before);
+    check(strcmp(call, "{\"method\":\"m\",\"params\":[ 1, 2]}\n") == 0);
+  }
+  cx_buffer_free(&out);
+}
+
 static void requests_may_lack_memory(void) {
   test_each_allocation_failing(make_request);
 }
@@ -690,6 +709,7 @@ void rpc_spec(void) {
   it("reads a line the same, whatever came before", what_came_before_doesnt_show);
   it("says so when there is no memory to decode", scratch_may_lack_memory);
   it("writes calls as one valid line, or refuses", calls_are_one_valid_line);
+  it("writes one line wherever there is room", a_call_is_one_line_wherever_it_lands);
   it("writes a call whole or not at all", a_call_comes_whole_or_not_at_all);
   it("takes back a call that memory didn't reach for", calls_may_lack_memory);
   it("refuses params nested too deeply", params_have_a_depth);

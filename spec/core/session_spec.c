@@ -665,11 +665,11 @@ static void unclaimed_turns_are_limited_in_number(void) {
   cx_session *session = open_session();
   start_numbered(session, 0, CX_MAX_UNCLAIMED_TURNS);
   check(session->unclaimed_count == CX_MAX_UNCLAIMED_TURNS && is_kept(session, 0));
-  check(session->statistics.dropped_events == 0);
+  check(session->statistics.dropped_turns == 0);
   start_numbered(session, CX_MAX_UNCLAIMED_TURNS, CX_MAX_UNCLAIMED_TURNS + 1);
   check(session->unclaimed_count == CX_MAX_UNCLAIMED_TURNS);
   check(!is_kept(session, 0) && is_kept(session, 1) && is_kept(session, CX_MAX_UNCLAIMED_TURNS));
-  check(session->statistics.dropped_events == 1);
+  check(session->statistics.dropped_turns == 1);
   cx_session_free(session);
 }
 
@@ -692,7 +692,7 @@ static void unclaimed_turns_are_limited_in_bytes(void) {
   for (int i = 0; i < 4; i++)
     send_item(session, "turn 1", CX_MAX_UNCLAIMED_BYTES / 8);
   check(!is_kept(session, 0));
-  check(session->statistics.dropped_events > 0);
+  check(session->statistics.dropped_turns > 0);
   cx_session_free(session);
 }
 
@@ -717,7 +717,7 @@ static void claimed_bytes_no_longer_count(void) {
     send_item(session, "turn 0", CX_MAX_UNCLAIMED_BYTES / 4);
   turn_started(session, "turn 1");
   send_item(session, "turn 1", CX_MAX_UNCLAIMED_BYTES / 4);
-  check(is_kept(session, 1) && session->statistics.dropped_events == 0);
+  check(is_kept(session, 1) && session->statistics.dropped_turns == 0);
   codex_turn_release(turn);
   cx_session_free(session);
 }

@@ -696,6 +696,47 @@ static void an_event_has_its_parts(void) {
   cx_session_free(session);
 }
 
+/* Also where the new event takes just as much room as the one that was given, and its place. */
+static void every_event_wakes(void) {
+  cx_session *session = open_session();
+  codex_turn *turn = open_turn(session, "T", true);
+  codex_stream *stream = codex_turn_stream(turn, NULL, false);
+  codex_event event;
+  for (int i = 0; i < 1000; i++) {
+    codex_turn_watch(turn, CODEX_WATCH_EVENTS);
+    message_delta(session, "T", "m", "x");
+    check_text(taken_ready(session), "turn 1");
+    check(codex_stream_next(stream, &event) == CODEX_STREAM_EVENT);
+  }
+  codex_stream_free(stream);
+  codex_turn_release(turn);
+  cx_session_free(session);
+}
+
+static void what_was_given_stays(void) {
+  cx_session *session = open_limited(1 << 20, 2000, 64);
+  codex_turn *turn = open_turn(session, "T", true);
+  codex_stream *stream = codex_turn_stream(turn, NULL, false), *text = codex_turn_stream(turn, NULL, true);
+  codex_event event;
+  codex_slice piece, item;
+  message_delta(session, "T", "m", "kept");
+  message_delta(session, "T", "m", "waits");
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_EVENT);
+  check(codex_stream_next_text(text, &piece, &item) == CODEX_STREAM_EVENT);
+  for (int i = 0; i < 100; i++) /* until both streams have overflowed */
+    message_delta(session, "T", "m", "something else that takes the place of what was there");
+  check_slice(event.method, "item/agentMessage/delta");
+  check(event.params.bytes > event.line.bytes && strstr(event.params.bytes, "kept"));
+  check_slice(piece, "kept");
+  check_slice(item, "m");
+  check(codex_stream_next(stream, &event) == CODEX_STREAM_OVERFLOW);
+  check(codex_stream_next_text(text, &piece, &item) == CODEX_STREAM_OVERFLOW);
+  codex_stream_free(stream);
+  codex_stream_free(text);
+  codex_turn_release(turn);
+  cx_session_free(session);
+}
+
 static void the_first_stream_sees_all_later_ones_what_comes(void) {
   cx_session *session = open_session();
   codex_turn *turn = open_turn(session, "T", true);
@@ -1078,6 +1119,8 @@ void turn_spec(void) {
   it("gives a late reader of text what comes", a_late_reader_of_text_gets_what_comes);
   it("filters methods", methods_are_filtered);
   it("gives an event's method, params and line", an_event_has_its_parts);
+  it("leaves what was given untouched by what comes", what_was_given_stays);
+  it("reports every event that comes", every_event_wakes);
   it("gives the first stream all events, later ones what comes",
      the_first_stream_sees_all_later_ones_what_comes);
   it("keeps no events unasked", without_kept_events_only_what_comes);

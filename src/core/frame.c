@@ -49,8 +49,7 @@ int cx_frame_peek(cx_frame *frame, codex_slice *line) {
   return line->length > frame->max_line ? CX_ELIMIT : CX_OK;
 }
 
-void cx_frame_take(cx_frame *frame, codex_slice line) {
-  (void)line;
+void cx_frame_take(cx_frame *frame) {
   frame->input.start += frame->searched + 1;
   frame->searched = 0;
 }

@@ -25,7 +25,7 @@ void cx_frame_commit(cx_frame *frame, size_t length);
 int cx_frame_peek(cx_frame *frame, codex_slice *line);
 
 /* Takes the line that cx_frame_peek found; its bytes stay readable until the next cx_frame_reserve. */
-void cx_frame_take(cx_frame *frame, codex_slice line);
+void cx_frame_take(cx_frame *frame);
 
 /* Drops all bytes. */
 void cx_frame_clear(cx_frame *frame);

@@ -37,11 +37,10 @@ static bool is_json(const char *text, size_t length) {
 
 static int write_params(cx_buffer *out, const char *params, size_t length) {
   if (!is_json(params, length)) return CX_EINVAL;
-  size_t start = out->end;
   int status = cx_buffer_append(out, params, length);
   if (status != CX_OK) return status;
   /* inside strings there are none, or it would not be JSON */
-  for (size_t i = start; i < out->end; i++)
+  for (size_t i = out->end - length; i < out->end; i++)
     if (out->data[i] == '\n' || out->data[i] == '\r') out->data[i] = ' ';
   return CX_OK;
 }

@@ -146,7 +146,7 @@ static void limit_unclaimed(cx_session *session) {
   while (too_many_unclaimed(session)) {
     codex_turn *oldest = cx_list_entry(session->unclaimed.next, codex_turn, in_unclaimed);
     if (oldest->born >= start) return;
-    session->statistics.dropped_events++;
+    session->statistics.dropped_turns++;
     forget_turn(session, oldest);
   }
 }
@@ -341,7 +341,7 @@ bool cx_session_step(cx_session *session, size_t budget) {
       break;
     }
     if (handled > 0 && handled + line.length > budget) return true;
-    cx_frame_take(&session->frame, line);
+    cx_frame_take(&session->frame);
     handled += line.length + 1;
     status = handle_line(session, line);
     if (status != CX_OK) fail_status(session, status);

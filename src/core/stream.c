@@ -31,6 +31,7 @@ codex_stream *cx_stream_new(codex_turn *turn, size_t max_unread) {
   cx_list_init(&stream->in_turn);
   /* cx_stream_append watches the limit itself: a single event may be larger */
   cx_buffer_init(&stream->queue, SIZE_MAX);
+  cx_buffer_init(&stream->given, SIZE_MAX);
   cx_buffer_init(&stream->text, SIZE_MAX);
   return stream;
 }
@@ -60,15 +61,29 @@ int cx_stream_filter(codex_stream *stream, const char *const *methods, bool text
   return CX_OK;
 }
 
-void cx_stream_clear(codex_stream *stream) {
-  cx_buffer_free(&stream->queue);
+/* Leaves the entry last given out where it is, for its reader, and goes on elsewhere with the queue's last so
+ * many bytes. */
+static int set_aside(codex_stream *stream, size_t unread) {
+  cx_buffer before = stream->queue;
+  cx_buffer_clear(&stream->given);
+  int status = cx_buffer_append(&stream->given, cx_buffer_bytes(&before) + stream->taken, unread);
+  if (status != CX_OK) return status;
+  stream->queue = stream->given;
+  stream->given = before;
   stream->taken = 0;
+  return CX_OK;
+}
+
+void cx_stream_clear(codex_stream *stream) {
+  if (stream->taken > 0) set_aside(stream, 0);
+  cx_buffer_free(&stream->queue);
 }
 
 void codex_stream_free(codex_stream *stream) {
   if (!stream) return;
   cx_list_remove(&stream->in_turn);
   cx_stream_clear(stream);
+  cx_buffer_free(&stream->given);
   cx_buffer_free(&stream->text);
   free_methods(stream);
   if (stream->references_turn) codex_turn_release(stream->turn);
@@ -127,11 +142,13 @@ int cx_stream_append(codex_stream *stream, const cx_message *message, size_t res
   e.delta = place(message->delta, line, &behind);
   if (kind == ENTRY_MESSAGE) e.item = place(message->item, line, &behind);
   e.size = behind;
-  size_t unread = cx_buffer_length(&stream->queue) - stream->taken;
+  size_t unread = cx_stream_unread(stream);
   if (unread > 0 && unread + sizeof e + e.size > stream->max_unread) {
     overflow(stream);
     return CX_OK;
   }
+  bool fits = sizeof e + e.size <= stream->queue.capacity - stream->queue.end;
+  if (!fits && stream->taken > 0 && set_aside(stream, unread) != CX_OK) return CX_ENOMEM;
   if (cx_buffer_reserve(&stream->queue, sizeof e + e.size) != CX_OK) return CX_ENOMEM;
   char *to = stream->queue.data + stream->queue.end;
   memcpy(to, &e, sizeof e);
@@ -145,8 +162,9 @@ int cx_stream_append(codex_stream *stream, const cx_message *message, size_t res
   return CX_OK;
 }
 
-/* The next entry that the stream delivers; its line is at *line. NULL result means EVENT. */
+/* The next entry that the stream delivers; its line is at *line. */
 static codex_stream_result take(codex_stream *stream, entry *e, const char **line) {
+  cx_buffer_consume(&stream->given, cx_buffer_length(&stream->given));
   for (;;) {
     cx_buffer_consume(&stream->queue, stream->taken);
     stream->taken = 0;

@@ -15,6 +15,7 @@ struct codex_stream {
   cx_list in_turn;
   cx_buffer queue; /* entries: a header, then the line */
   size_t taken;    /* bytes of the entry last given out, let go at the next call */
+  cx_buffer given; /* where that entry is once the queue couldn't grow or end without moving it */
   size_t max_unread;
   cx_buffer text; /* decoded pieces given out */
   char **methods; /* NULL-terminated; NULL: all */
@@ -22,6 +23,11 @@ struct codex_stream {
   bool overflowed;
   bool ended; /* the completion has been read */
 };
+
+/* Bytes of the entries that haven't been given out. */
+static inline size_t cx_stream_unread(const codex_stream *stream) {
+  return cx_buffer_length(&stream->queue) - stream->taken;
+}
 
 /* Makes a stream in no turn, for at most max_unread bytes. NULL when out of memory. */
 codex_stream *cx_stream_new(codex_turn *turn, size_t max_unread);

@@ -62,7 +62,7 @@ void cx_turn_drop_events(codex_turn *turn) {
 }
 
 size_t cx_turn_unread(const codex_turn *turn) {
-  return turn->first_stream ? cx_buffer_length(&turn->first_stream->queue) : 0;
+  return turn->first_stream ? cx_stream_unread(turn->first_stream) : 0;
 }
 
 size_t cx_turn_held(const codex_turn *turn) {
@@ -275,10 +275,10 @@ int cx_turn_collect(codex_turn *turn, const cx_message *message, unsigned *happe
   int status = collect(turn, message, happened, &rest);
   for (cx_list *node = turn->streams.next, *next; node != &turn->streams && status == CX_OK; node = next) {
     codex_stream *stream = cx_list_entry(node, codex_stream, in_turn);
-    size_t before = cx_buffer_length(&stream->queue);
+    size_t before = cx_stream_unread(stream);
     next = node->next; /* a stream that overflows leaves the list */
     status = cx_stream_append(stream, message, rest);
-    if (cx_buffer_length(&stream->queue) != before) *happened |= CODEX_WATCH_EVENTS;
+    if (cx_stream_unread(stream) != before) *happened |= CODEX_WATCH_EVENTS;
   }
   /* only now, or a stream that memory didn't reach for would seem to have ended well */
   if (status == CX_OK && *happened & CODEX_WATCH_END) turn->state = CODEX_TURN_COMPLETED;

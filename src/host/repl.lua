@@ -61,7 +61,6 @@ local function evaluate(chunk)
   stop.aim_at(line)
   local results = table.pack(pcall(line.join, line))
   stop.aim_at(main)
-  stop.status = nil
   if not results[1] or not results[2] then
     report.show(results[results.n])
   elseif results.n > 2 then

@@ -23,14 +23,22 @@ local INTERRUPTED, TERMINATED, TIMED_OUT = 130, 143, 124
 M.status = nil
 
 local target -- the task that is cancelled
+local exit_timer -- ends a script that takes too long to clean up
 local interrupts = 0 -- Ctrl-C so far
 local last_seen = {} -- when each signal came last
 local at_end = {}
 
---- Says which task Ctrl-C stops; what came before is forgotten.
+--- Says which task is stopped from now on. A Ctrl-C that came before is forgotten; what else came is meant for this
+--- one too.
 ---@param new_target codex.Task
 function M.aim_at(new_target)
   target, interrupts = new_target, 0
+  if M.status == INTERRUPTED then
+    M.status = nil
+    if exit_timer then loop.timers:remove(exit_timer) end
+  elseif M.status then
+    target:cancel()
+  end
 end
 
 -- ---- the end ----
@@ -87,7 +95,7 @@ local function set_status(status)
 end
 
 local function exit_soon()
-  loop.timers:add(core.now() + CLEANUP_SECONDS, function()
+  exit_timer = loop.timers:add(core.now() + CLEANUP_SECONDS, function()
     M.exit(M.status)
   end)
 end

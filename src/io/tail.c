@@ -70,13 +70,17 @@ static codex_slice line_at(codex_slice text, size_t start) {
                        newline ? (size_t)(newline - text.bytes) - start : text.length - start};
 }
 
+static bool starts_with(codex_slice line, const char *start) {
+  size_t length = strlen(start);
+  return line.length >= length && memcmp(line.bytes, start, length) == 0;
+}
+
 /* A paragraph ends at an empty line, or where a backtrace begins. */
 static codex_slice paragraph_at(codex_slice text, size_t start) {
   size_t end = start;
   while (end < text.length) {
     codex_slice line = line_at(text, end);
-    if (line.length == 0 || memcmp(line.bytes, "Stack backtrace", line.length < 15 ? line.length : 15) == 0)
-      break;
+    if (line.length == 0 || starts_with(line, "Stack backtrace")) break;
     end += line.length + 1;
   }
   end = end > start ? end - 1 : start;
@@ -88,7 +92,7 @@ codex_slice cx_tail_sentence(codex_slice text) {
   bool error = false;
   for (size_t start = 0; start < text.length;) {
     codex_slice line = line_at(text, start);
-    if (line.length >= 6 && memcmp(line.bytes, "Error:", 6) == 0) {
+    if (starts_with(line, "Error:")) {
       found = paragraph_at(text, start);
       error = true;
     } else if (!error && line.length > 0) {

@@ -47,11 +47,16 @@ void cx_register(lua_State *L, const luaL_Reg *functions);
 /* Makes the metatable of a kind of handle, with methods and __gc, from the upvalues on top of the stack. */
 void cx_new_handle_type(lua_State *L, const char *name, const luaL_Reg *methods, lua_CFunction gc);
 
-/* Pushes a handle of that type with a NULL pointer, to be filled in; freed by its __gc from then on. */
+/* Pushes a handle of that type with a NULL pointer, to be filled in; freed by its __gc from then on. Made
+ * before what it shall hold, which would leak if there were no memory for the handle. */
 void **cx_new_handle(lua_State *L, const char *name);
 
 /* The pointer in the handle at index; raises when it isn't such a handle or was released. */
 void *cx_check_handle(lua_State *L, int index, const char *name);
+
+/* The strings of the list at index, NULL-terminated, in memory of Lua's that is pushed. They stay valid as
+ * long as the list keeps them. Raises when it isn't a list of strings. */
+const char **cx_push_strings(lua_State *L, int index);
 
 /* Pushes a slice as a string, or nil. */
 void cx_push_slice(lua_State *L, codex_slice slice);
@@ -70,9 +75,5 @@ void cx_open_request(lua_State *L);
 void cx_open_turn(lua_State *L);
 void cx_open_json(lua_State *L);
 void cx_open_system(lua_State *L);
-
-/* Pushes handles that take over the reference. NULL pushes nil. */
-void cx_push_request(lua_State *L, codex_request *request);
-void cx_push_turn(lua_State *L, codex_turn *turn);
 
 #endif

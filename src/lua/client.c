@@ -10,21 +10,10 @@ static codex_client *check_client(lua_State *L) {
 
 /* ---- starting ---- */
 
-/* The list of strings in field name, NULL-terminated, in memory that Lua frees once the call is over. The
- * strings stay valid as long as the options table does. NULL when the field is nil. */
+/* As cx_push_strings; NULL when the field is nil. */
 static const char **list_field(lua_State *L, int index, const char *name) {
   lua_getfield(L, index, name);
-  if (lua_isnil(L, -1)) return NULL;
-  luaL_checktype(L, -1, LUA_TTABLE);
-  size_t count = lua_rawlen(L, -1);
-  const char **list = lua_newuserdata(L, (count + 1) * sizeof *list);
-  for (size_t i = 0; i < count; i++) {
-    lua_rawgeti(L, -2, (int)i + 1);
-    list[i] = luaL_checkstring(L, -1);
-    lua_pop(L, 1);
-  }
-  list[count] = NULL;
-  return list;
+  return lua_isnil(L, -1) ? NULL : cx_push_strings(L, -1);
 }
 
 static const char *string_field(lua_State *L, int index, const char *name) {
@@ -131,9 +120,10 @@ static int client_pid(lua_State *L) {
 static int client_exit_status(lua_State *L) {
   int status, signal;
   if (!codex_client_exit_status(check_client(L), &status, &signal)) return 0;
-  lua_pushinteger(L, status);
-  if (status < 0) lua_pushnil(L);
-  if (status < 0) lua_replace(L, -2);
+  if (status >= 0)
+    lua_pushinteger(L, status);
+  else
+    lua_pushnil(L);
   if (signal <= 0) return 1;
   lua_pushinteger(L, signal);
   return 2;
@@ -149,7 +139,7 @@ static int client_statistics(lua_State *L) {
                   {"invalid_lines", s->invalid_lines},
                   {"unknown_ids", s->unknown_ids},
                   {"notifications", s->notifications},
-                  {"dropped_events", s->dropped_events},
+                  {"dropped_turns", s->dropped_turns},
                   {"server_requests", s->server_requests},
                   {"answers", s->answers},
                   {"wakeups", s->wakeups}};
@@ -208,17 +198,15 @@ static int send(lua_State *L, send_kind kind) {
   bool keep_events = lua_toboolean(L, 6);
   codex_slice params;
   lua_settop(L, 6);
+  void **request = cx_new_handle(L, CX_REQUEST);
   if (!encode_params(L, 3, CX_METHOD_REQUEST, label, &params)) return push_refusal(L);
-  codex_request *request;
   if (kind == SEND_TURN)
-    request = codex_client_start_turn(client, method, params.bytes, params.length, timeout, keep_events);
+    *request = codex_client_start_turn(client, method, params.bytes, params.length, timeout, keep_events);
   else if (kind == SEND_INITIALIZE)
-    request = codex_client_initialize(client, params.bytes, params.length, timeout);
+    *request = codex_client_initialize(client, params.bytes, params.length, timeout);
   else
-    request = codex_client_request(client, method, params.bytes, params.length, timeout);
-  if (!request) return luaL_error(L, "not enough memory");
-  cx_push_request(L, request);
-  return 1;
+    *request = codex_client_request(client, method, params.bytes, params.length, timeout);
+  return *request ? 1 : luaL_error(L, "not enough memory");
 }
 
 /* request(method, params, timeout, label) -> request; or nil, message for params the schema refuses */

@@ -11,14 +11,14 @@
  * telling the error. */
 bool cx_decode(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mode, cx_json_reader *reader);
 
+/* The same for text that the session has checked: raises on what can't happen. A slice without bytes pushes
+ * nil. */
+void cx_push_json(lua_State *L, codex_slice text, cx_type_id type);
+
 /* Pushes one of the schema's strings by its number, which is cheaper than by its text. */
 void cx_push_name(lua_State *L, uint16_t number);
 
 /* Pushes an id. Ids are the same again and again; kind is any number that tells one sort from another. */
 void cx_push_id(lua_State *L, unsigned kind, codex_slice id);
-
-/* The same for text that the session has checked: raises on what can't happen. A slice without bytes pushes
- * nil. */
-void cx_push_json(lua_State *L, codex_slice text, cx_type_id type);
 
 #endif

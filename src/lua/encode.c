@@ -212,10 +212,24 @@ static bool fail_unknown(encoder *e, const cx_type *type, const char *name) {
   return fail(e, "unknown option '%.100s'", name);
 }
 
+/* Pushes the table's member of that name, or nil. It is searched for, since making the name a Lua string
+ * might collect garbage: a finalizer of the user's that encodes would write into the same buffer. */
+static void push_member(lua_State *L, int index, const char *name, size_t length) {
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    size_t key_length;
+    const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &key_length) : NULL;
+    if (!key || key_length != length || memcmp(key, name, length) != 0) continue;
+    lua_remove(L, -2);
+    return;
+  }
+  lua_pushnil(L);
+}
+
 /* Whether the table at index has the same field under its Lua name too. */
-static bool named_twice(encoder *e, int index, const char *name_in_lua) {
-  lua_pushstring(e->L, name_in_lua);
-  lua_rawget(e->L, index);
+static bool named_twice(encoder *e, int index, const cx_field *field) {
+  size_t length;
+  const char *name = cx_schema_string(field->name, &length);
+  push_member(e->L, index, name, length);
   bool twice = !lua_isnil(e->L, -1);
   lua_pop(e->L, 1);
   return twice;
@@ -232,9 +246,8 @@ static bool write_field(encoder *e, int index, const cx_type *type, bool *first)
   bool by_wire_name = n < 0 && (n = cx_schema_find_wire(type, name, length, &hint)) >= 0;
   if (n < 0) return type->open ? write_member(e, name, length, 0, first) : fail_unknown(e, type, name);
   const cx_field *field = cx_schema_field(type, (unsigned)n);
-  const char *name_in_lua = cx_schema_string(field->name, NULL);
-  if (by_wire_name && named_twice(e, index, name_in_lua))
-    return fail(e, "'%s' and '%s' can't be given together", name_in_lua, name);
+  if (by_wire_name && named_twice(e, index, field))
+    return fail(e, "'%s' and '%s' can't be given together", cx_schema_string(field->name, NULL), name);
   const char *wire = cx_schema_string(field->wire, &wire_length);
   if (!is_null(e->L, -1)) return write_member(e, wire, wire_length, field->type, first);
   if (!field->nullable && cx_schema_type(field->type)->kind != CX_TYPE_ANY) {
@@ -281,8 +294,7 @@ static bool fail_value(encoder *e, const char *value, const char *(*get)(const v
 static bool write_tagged(encoder *e, int index, const cx_type *type) {
   size_t length;
   const char *tag = cx_schema_string(type->tag, &length);
-  lua_pushlstring(e->L, tag, length);
-  lua_rawget(e->L, index);
+  push_member(e->L, index, tag, length);
   if (lua_type(e->L, -1) != LUA_TSTRING) {
     lua_pop(e->L, 1);
     return fail(e, "expected a table with a string in '%s'", tag);
@@ -381,8 +393,9 @@ bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label) {
   cx_buffer_clear(e.path);
   if (write_value(&e, index, type)) return true;
   codex_slice path = {cx_buffer_bytes(e.path), cx_buffer_length(e.path)};
+  lua_pushlstring(L, path.length ? path.bytes : "", path.length); /* first, while the buffer holds it */
   lua_pushstring(L, label ? label : "");
-  lua_pushlstring(L, path.length ? path.bytes : "", path.length);
+  lua_insert(L, -2);
   lua_pushstring(L, e.path_cut ? "…: " : label || path.length ? ": " : "");
   lua_pushstring(L, e.reason);
   lua_concat(L, 4);

@@ -72,6 +72,20 @@ void *cx_check_handle(lua_State *L, int index, const char *name) {
   return *handle;
 }
 
+const char **cx_push_strings(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  index = lua_absindex(L, index);
+  size_t count = lua_rawlen(L, index);
+  const char **list = lua_newuserdata(L, (count + 1) * sizeof *list);
+  for (size_t i = 0; i < count; i++) {
+    lua_rawgeti(L, index, (int)i + 1);
+    list[i] = luaL_checkstring(L, -1);
+    lua_pop(L, 1);
+  }
+  list[count] = NULL;
+  return list;
+}
+
 void cx_push_slice(lua_State *L, codex_slice slice) {
   if (slice.bytes)
     lua_pushlstring(L, slice.bytes, slice.length);

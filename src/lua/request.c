@@ -7,10 +7,6 @@ static codex_request *check_request(lua_State *L) {
   return cx_check_handle(L, 1, CX_REQUEST);
 }
 
-void cx_push_request(lua_State *L, codex_request *request) {
-  *cx_new_handle(L, CX_REQUEST) = request;
-}
-
 static int request_gc(lua_State *L) {
   void **handle = luaL_checkudata(L, 1, CX_REQUEST);
   codex_request_release(*handle);
@@ -62,7 +58,9 @@ static int request_error(lua_State *L) {
 /* turn() -> the turn it started, or nil; whether it joined one that was running */
 static int request_turn(lua_State *L) {
   codex_request *request = check_request(L);
-  cx_push_turn(L, codex_request_turn(request));
+  void **handle = cx_new_handle(L, CX_TURN);
+  *handle = codex_request_turn(request);
+  if (!*handle) lua_pushnil(L);
   lua_pushboolean(L, codex_request_joined(request));
   return 2;
 }

@@ -7,13 +7,6 @@ static codex_turn *check_turn(lua_State *L) {
   return cx_check_handle(L, 1, CX_TURN);
 }
 
-void cx_push_turn(lua_State *L, codex_turn *turn) {
-  if (turn)
-    *cx_new_handle(L, CX_TURN) = turn;
-  else
-    lua_pushnil(L);
-}
-
 static int turn_gc(lua_State *L) {
   void **handle = luaL_checkudata(L, 1, CX_TURN);
   codex_turn_release(*handle);
@@ -76,6 +69,14 @@ static cx_type_id params_member(const char *notification, const char *member) {
   return n < 0 ? 0 : cx_schema_field(type, (unsigned)n)->type;
 }
 
+/* As cx_push_json, for what the turn may replace meanwhile: a finalizer of the user's can run the loop. */
+static void push_copied_json(lua_State *L, codex_slice text, cx_type_id type) {
+  cx_push_slice(L, text);
+  if (!text.bytes) return;
+  cx_push_json(L, (codex_slice){lua_tostring(L, -1), text.length}, type);
+  lua_remove(L, -2);
+}
+
 /* collected() -> { items, final_response, first_usage, last_usage, completion } */
 static int turn_collected(lua_State *L) {
   codex_turn *turn = check_turn(L);
@@ -93,7 +94,7 @@ static int turn_collected(lua_State *L) {
   lua_setfield(L, -2, "final_response");
   cx_push_json(L, codex_turn_first_usage(turn), usage);
   lua_setfield(L, -2, "first_usage");
-  cx_push_json(L, codex_turn_last_usage(turn), usage);
+  push_copied_json(L, codex_turn_last_usage(turn), usage);
   lua_setfield(L, -2, "last_usage");
   cx_push_json(L, codex_turn_completion(turn), params_member("turn/completed", "turn"));
   lua_setfield(L, -2, "completion");
@@ -130,19 +131,8 @@ static int stream_gc(lua_State *L) {
 /* stream(list of methods or nil, whether for text) -> stream */
 static int turn_stream(lua_State *L) {
   codex_turn *turn = check_turn(L);
-  const char **methods = NULL;
   lua_settop(L, 3);
-  if (!lua_isnil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
-    size_t count = lua_rawlen(L, 2);
-    methods = lua_newuserdata(L, (count + 1) * sizeof *methods);
-    for (size_t i = 0; i < count; i++) {
-      lua_rawgeti(L, 2, (int)i + 1);
-      methods[i] = luaL_checkstring(L, -1);
-      lua_pop(L, 1); /* the list keeps it */
-    }
-    methods[count] = NULL;
-  }
+  const char **methods = lua_isnil(L, 2) ? NULL : cx_push_strings(L, 2);
   stream_handle *handle = lua_newuserdata(L, sizeof *handle);
   *handle = (stream_handle){0};
   luaL_getmetatable(L, CX_STREAM);
