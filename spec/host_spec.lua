@@ -532,6 +532,32 @@ describe("codex-lua", function()
       nothing_is_left()
     end)
 
+    it("takes what a model's script prints for stderr", function()
+      local model = script(
+        [[
+          print("loaded")
+          return function(_, context)
+            print("asked", context.n, nil)
+            io.write("and ")
+            io.stdout:write("more\n")
+            return "answered"
+          end
+        ]],
+        "model.lua"
+      )
+      local result = run { "--offline=" .. model, "-e", ask }
+      assert.equal("answered\n", result.out)
+      assert.equal("loaded\nasked\t1\tnil\nand more\n", result.err)
+      assert.equal(0, result.status)
+      nothing_is_left()
+    end)
+
+    it("does not wait for ever for a model's script", function()
+      local model = script("while true do end", "model.lua")
+      fails({ "--offline=" .. model, "--timeout=1", "-e", ask }, 124, "timed out")
+      nothing_is_left()
+    end)
+
     it("uses nothing of the user's own settings", function()
       local home = dir .. "/.codex"
       os.execute("mkdir " .. quote(home))

@@ -263,6 +263,7 @@ describe("a finalizer", function()
       runs = runs + 1
     end
     collectgarbage("incremental", 10, 1000, 4)
+    collectgarbage()
     -- as long as it takes the collector to come round often, which depends on all else that is in memory
     repeat
       for _ = 1, 5 do

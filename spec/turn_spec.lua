@@ -293,6 +293,18 @@ describe("a turn", function()
     assert.equal(("a b c d e"):sub(-#results[4]), results[4])
   end)
 
+  it("has iterators that stay at their end once they were closed", function()
+    for _, name in ipairs { "stream", "text" } do
+      local turn = thread:turn "say it"
+      local next_one, _, _, stream = turn[name](turn)
+      assert.truthy(next_one())
+      getmetatable(stream).__close(stream)
+      assert.is_nil(next_one())
+      assert.is_nil(next_one())
+      assert.equal("Hello there, you", turn:run().final_response)
+    end
+  end)
+
   it("collects items in the order of their completion, and usage over its model calls", function()
     local result = thread:run "use the tool"
     assert.same({ "userMessage", "agentMessage", "commandExecution", "agentMessage" }, types_of(result.items))
@@ -966,6 +978,9 @@ describe("a turn of an odd server", function()
       codex.step(0.002)
       runs = runs + 1
     end
+    -- the collector works without pause, and from now on, whatever was in memory when it last came round
+    collectgarbage("incremental", 10, 1000, 4)
+    collectgarbage()
     for event in thread:turn("x"):stream() do
       if event.params.delta then
         seen = seen + 1
@@ -973,6 +988,7 @@ describe("a turn of an odd server", function()
       end
       if seen % 10 == 0 then setmetatable({}, { __gc = finalizer }) end
     end
+    collectgarbage("incremental", 200, 100, 13)
     assert.equal(20000, seen)
     assert.is_true(runs > 0)
     client:close()

@@ -124,6 +124,7 @@ local Stream = {}
 Stream.__index = Stream
 
 function Stream:__close()
+  self.closed = true
   self._handle:close()
 end
 
@@ -164,14 +165,12 @@ end
 function Turn:stream(methods)
   check_methods(methods)
   local stream, handle = self:_open_stream(methods, false)
-  local ended = false
   return function()
-    while not ended do
+    while not stream.closed do
       local event, nothing = handle:next()
       if event then return event end
-      ended = self:_wait_for_events(nothing)
+      if self:_wait_for_events(nothing) then stream:__close() end
     end
-    stream:__close()
   end, nil, nil, stream
 end
 
@@ -180,14 +179,12 @@ end
 ---@return fun(): string?, string?
 function Turn:text()
   local stream, handle = self:_open_stream(nil, true)
-  local ended = false
   return function()
-    while not ended do
+    while not stream.closed do
       local text, item_id = handle:next_text()
       if text then return text, item_id end
-      ended = self:_wait_for_events(item_id)
+      if self:_wait_for_events(item_id) then stream:__close() end
     end
-    stream:__close()
     local result = self:_result()
     if result.status == "failed" then error(results.failure(result), 0) end
   end, nil, nil, stream

@@ -178,12 +178,13 @@ function M.main(given)
   if problem then return complain(problem, USAGE_ERROR) end
   stop.listen()
   replace_exit()
+  if options.timeout then stop.after(tonumber(options.timeout)) end
   problem = options.offline and start_offline(given, options)
   if problem then
+    stop.note_late_signals()
     stop.end_everything()
-    return complain(problem, 1)
+    return stop.status or complain(problem, 1)
   end
-  if options.timeout then stop.after(tonumber(options.timeout)) end
   local status = run_as_task(given, options)
   stop.end_everything()
   return status

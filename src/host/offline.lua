@@ -16,6 +16,9 @@ local MISSING = "--offline needs luasocket and lua-cjson for Lua 5.4: "
 local LEAVE_SECONDS = 2
 local LAST_WORDS_SECONDS = 0.5
 
+-- Seconds that a model may take to begin, its script included.
+local START_SECONDS = 10
+
 local model -- pid and input of the process, folder
 
 local function quote(text)
@@ -99,6 +102,21 @@ local function remove_for_good(folder)
   end
 end
 
+-- Our standard output is for whoever started us. What the model's script prints goes to stderr.
+local function take_output()
+  local output = io.stdout
+  io.stdout = io.stderr -- luacheck: ignore 122
+  io.output(io.stderr)
+  function print(...) -- luacheck: ignore 121
+    local words = table.pack(...)
+    for index = 1, words.n do
+      words[index] = tostring(words[index])
+    end
+    io.stderr:write(table.concat(words, "\t"), "\n")
+  end
+  return output
+end
+
 --- What the process of the model does. Says `ready PORT`, or what is missing.
 ---@param folder string to remove at the end
 ---@param script string?
@@ -109,15 +127,16 @@ function M.be_model(folder, script)
     print(MISSING)
     return 1
   end
+  local output = take_output()
   local ok, message = pcall(require("codex.testing.model").serve, {
     script = script,
     on_ready = function(port)
-      print("ready " .. port)
-      io.stdout:close() -- a reader of it must not wait for us
+      output:write("ready ", port, "\n")
+      output:flush()
     end,
   })
   if not ok then
-    print("--offline: " .. tostring(message))
+    output:write("--offline: ", tostring(message), "\n")
     return 1
   end
   remove_for_good(folder)
@@ -144,11 +163,14 @@ function M.start(options)
     return nil, "--offline: the scripted model can't be started: " .. input
   end
   model = { pid = pid, input = input, folder = folder }
-  local line = system.read_line(output)
+  local line, why = system.read_line(output, START_SECONDS)
   system.close(output)
   local port = line and line:match "^ready (%d+)$"
   if not port then
     M.stop()
+    if why == "late" then
+      line = ("--offline: the model's script did not return within %d seconds"):format(START_SECONDS)
+    end
     return nil, line or "--offline: the scripted model ended at once"
   end
   home.create(folder, { port = tonumber(port) })

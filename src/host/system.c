@@ -117,15 +117,23 @@ static int system_start(lua_State *L) {
   return 3;
 }
 
-/* read_line(descriptor) -> the next line, cut short if it is a long one, or nil */
+/* read_line(descriptor, seconds) -> the next line, cut short if it is a long one; or nil, when there is none,
+ * and what went wrong: "late" if it didn't come in time, "signal" if a signal came first */
 static int system_read_line(lua_State *L) {
   int fd = (int)luaL_checkinteger(L, 1);
+  double deadline = cx_now() + luaL_checknumber(L, 2);
   char line[1024];
   size_t length = 0;
   while (length < sizeof line) {
-    ssize_t count = read(fd, line + length, 1);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return 0;
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    double left = deadline - cx_now();
+    int ready = poll(&waiting, 1, left > 0 ? (int)(left * 1000) + 1 : 0);
+    if (ready <= 0) {
+      lua_pushnil(L);
+      lua_pushstring(L, ready == 0 ? "late" : "signal");
+      return 2;
+    }
+    if (read(fd, line + length, 1) != 1) return 0;
     if (line[length] == '\n') break;
     length++;
   }
