@@ -26,7 +26,8 @@ ROOT := $(CURDIR)
 BUILD = build$(if $(SANITIZE),/sanitize)
 OBJECTS = $(BUILD)/objects
 SERVER = build/server/$(CODEX_VERSION)
-PINNED_CODEX = $(firstword $(wildcard $(ROOT)/$(SERVER)/node_modules/@openai/codex-*/vendor/*/bin/codex))
+# found from here, named from the root: a path with spaces would be several to make
+PINNED_CODEX = $(patsubst %,$(ROOT)/%,$(firstword $(wildcard $(SERVER)/node_modules/@openai/codex-*/vendor/*/bin/codex)))
 
 # --- compiling ------------------------------------------------------------------------------------
 
@@ -174,7 +175,7 @@ CLANG_FORMAT = clang-format --dry-run --Werror $(HAND_WRITTEN_C)
 WITH_SANITIZERS = $(if $(SANITIZE),LD_PRELOAD=$$(realpath $$($(CC) -print-file-name=libasan.so)))
 run-test: export ASAN_OPTIONS = halt_on_error=1:abort_on_error=0:detect_leaks=1:strict_string_checks=1
 run-test: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
-run-test: export LSAN_OPTIONS = suppressions=$(ROOT)/$(BUILD)/leaks:print_suppressions=0
+run-test: export LSAN_OPTIONS = suppressions="$(ROOT)/$(BUILD)/leaks":print_suppressions=0
 
 run-demo: $(PROGRAM)
 	@$(PROGRAM) --offline examples/hello.lua
@@ -217,7 +218,7 @@ server:
 
 generate: server
 	@rm -rf build/schema && mkdir -p build/schema
-	$${CODEX_BIN:-$$(ls $(SERVER)/node_modules/@openai/codex-*/vendor/*/bin/codex)} \
+	codex=$${CODEX_BIN:-$$(ls $(SERVER)/node_modules/@openai/codex-*/vendor/*/bin/codex)} && "$$codex" \
 	  app-server generate-json-schema --experimental --out build/schema
 	$(HOST_LUA) src/core/generate.lua build/schema $(CODEX_VERSION) src/core/schema_tables.c
 
