@@ -5,22 +5,7 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local socket = require "socket"
 
-local function read_file(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read "*a"
-  file:close()
-  return text
-end
-
-local function write_file(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  return path
-end
-
-local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+local read_file, write_file, quoted = kit.read_file, kit.write_file, kit.quoted
 
 local function run(command)
   local ok = os.execute(command)
@@ -36,7 +21,7 @@ end
 
 local function real_path(path) return output_of("readlink -f " .. quoted(path)) end
 
--- What the call raised; fails when it raised nothing, or no error object.
+-- What the call raised; fails when it raised nothing, or no error object. Here, so that messages name this file.
 local function failure(fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok)

@@ -56,6 +56,8 @@ kit.codex_bin = os.getenv("CODEX_BIN")
   or line_of("ls -d " .. shell_quote(kit.root) .. "/build/server/*/node_modules/@openai/codex-*/vendor/*/bin/codex"
     .. " 2>/dev/null")
 
+kit.quoted, kit.read_file, kit.write_file = shell_quote, read_file, write_file
+
 local open_homes, folders = {}, {}
 
 --- Makes an empty folder of our own, not under /tmp, which cleanup removes.
