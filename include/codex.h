@@ -68,6 +68,7 @@ typedef struct codex_stream codex_stream;
 #define CODEX_DEFAULT_MAX_UNREAD ((size_t)16 << 20) /* 16 MiB */
 #define CODEX_DEFAULT_MAX_IN_FLIGHT 64
 #define CODEX_STDERR_SIZE ((size_t)64 << 10) /* bytes of the server's stderr that are kept */
+#define CODEX_KEPT_SIZE ((size_t)256 << 10)  /* of notifications outside of turns, for a first reader */
 
 typedef struct codex_options {
   const char *codex_bin;        /* path or name; NULL: $CODEX_BIN, else `codex` on PATH */
@@ -114,18 +115,19 @@ void codex_client_dispatch(codex_client *client);
 void codex_client_wait(codex_client *client, double seconds);
 
 /* What became ready since it was last asked for. Each request that ends is reported once; a turn when what
- * codex_turn_watch asked for has happened; CODEX_READY_CLOSED once, when the connection has failed or was
- * closed. */
+ * codex_turn_watch asked for has happened; a stream of the connection after codex_stream_watch;
+ * CODEX_READY_CLOSED once, when the connection has failed or was closed. */
 typedef enum codex_ready_kind {
   CODEX_READY_NONE,
   CODEX_READY_REQUEST,
   CODEX_READY_TURN,
+  CODEX_READY_STREAM,
   CODEX_READY_CLOSED,
 } codex_ready_kind;
 
 typedef struct codex_ready {
   codex_ready_kind kind;
-  uint64_t serial; /* codex_request_serial or codex_turn_serial */
+  uint64_t serial; /* codex_request_serial, codex_turn_serial or codex_stream_serial */
 } codex_ready;
 
 /* Takes the next one; false when there is none. */
@@ -261,9 +263,18 @@ codex_slice codex_turn_final_response(codex_turn *turn);
 /* Why a CODEX_TURN_BROKEN turn ended; also set on a completed one whose collection passed a limit. */
 const codex_error *codex_turn_error(const codex_turn *turn);
 
-#define CODEX_WATCH_EVENTS 1u  /* an event for a stream */
-#define CODEX_WATCH_STARTED 2u /* codex_turn_started */
-#define CODEX_WATCH_END 4u     /* the end, which every watch includes */
+/* The JSON text of the error (message, codexErrorInfo, additionalDetails) that the server told of last, if it
+ * is trying again since and nothing else has come; bytes NULL otherwise. */
+codex_slice codex_turn_retrying(const codex_turn *turn);
+
+/* Whether, since this was last asked, another turn of the thread has ended while this one hadn't started: an
+ * old server may have named a turn that never will. */
+bool codex_turn_overtaken(codex_turn *turn);
+
+#define CODEX_WATCH_EVENTS 1u    /* an event for a stream */
+#define CODEX_WATCH_STARTED 2u   /* codex_turn_started */
+#define CODEX_WATCH_END 4u       /* the end; every watch includes this and the next */
+#define CODEX_WATCH_OVERTAKEN 8u /* codex_turn_overtaken */
 
 /* Drops what is kept for a first stream: from now on only the result is collected. Open streams are not
  * touched. */
@@ -282,7 +293,7 @@ typedef enum codex_stream_result {
   CODEX_STREAM_EVENT,
   CODEX_STREAM_EMPTY,    /* nothing yet */
   CODEX_STREAM_END,      /* turn/completed was the last event */
-  CODEX_STREAM_BROKEN,   /* the turn broke: codex_turn_error */
+  CODEX_STREAM_BROKEN,   /* the turn broke: codex_turn_error; or the connection: codex_client_error */
   CODEX_STREAM_OVERFLOW, /* more than max_unread was left unread; the stream is dead, the turn goes on */
   CODEX_STREAM_NO_MEMORY,
 } codex_stream_result;
@@ -299,6 +310,25 @@ typedef struct codex_event {
  * else. Holds a reference to the turn. NULL when out of memory. */
 codex_stream *codex_turn_stream(codex_turn *turn, const char *const *methods, bool text);
 
+/* What a stream of the connection delivers; all members zero: every notification. */
+typedef struct codex_filter {
+  const char *const *methods; /* only these, NULL-terminated; NULL: all */
+  const char *thread_id;      /* only those that name this thread; NULL: whichever */
+  bool outside_turns;         /* only those that belong to no turn */
+} codex_filter;
+
+/* Opens a stream of the connection's notifications from now on; filter is copied, NULL: all. The first one
+ * that is for those outside of turns, of whichever thread, also sees what came before, as far as it was kept
+ * (CODEX_KEPT_SIZE, the oldest go first). At the end of the connection it delivers what is unread, then
+ * CODEX_STREAM_END if the client was closed by its owner, else CODEX_STREAM_BROKEN. NULL when out of memory.
+ */
+codex_stream *codex_client_stream(codex_client *client, const codex_filter *filter);
+
+/* Of a stream of the connection: its serial, and the wish for one CODEX_READY_STREAM when it has something to
+ * say: at once if it has now. */
+uint64_t codex_stream_serial(const codex_stream *stream);
+void codex_stream_watch(codex_stream *stream);
+
 /* Takes the next event. *event is the stream's, valid until the next call on it. */
 codex_stream_result codex_stream_next(codex_stream *stream, codex_event *event);
 
@@ -306,7 +336,7 @@ codex_stream_result codex_stream_next(codex_stream *stream, codex_event *event);
  * held beyond its deltas comes as one more piece when it completes. The stream's, as above. */
 codex_stream_result codex_stream_next_text(codex_stream *stream, codex_slice *text, codex_slice *item_id);
 
-/* Closes the stream; the turn is not touched. NULL is fine. */
+/* Closes the stream; its turn is not touched. NULL is fine. */
 void codex_stream_free(codex_stream *stream);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
+local subscriptions = require "codex.subscription"
 local task = require "codex.task"
 local threads = require "codex.thread"
 
@@ -79,6 +80,7 @@ local option_types = {
 ---@field closed boolean
 local Client = {}
 Client.__index = Client
+subscriptions.install(Client)
 
 function Client:__tostring()
   return "codex client" .. (self.closed and " (closed)" or "")
@@ -237,10 +239,13 @@ function M.new(options)
   check_options(options)
   local client = setmetatable({
     closed = false,
+    _error_handlers = {},
+    _feeds = setmetatable({}, { __mode = "v" }),
     _gone = {},
     _lanes = {},
     _request_timeout = options.request_timeout or 120,
     _requests = {},
+    _subscriptions = {},
     _turns = {},
   }, Client)
   client._core = start_core(options)
@@ -269,16 +274,20 @@ function Client:deadline()
   return self._core:deadline()
 end
 
+-- Lets a turn go that has ended, and wakes who waits for it.
+function Client:_turn_over(turn)
+  self._turns[turn._core:serial()] = nil
+  threads.turn_ended(self, turn)
+  task.wake(turn._source)
+end
+
 local function deliver_turn(client, serial)
   local turn = client._turns[serial]
   if not turn then return end
+  if turn._core:overtaken() then turn:_doubt() end
+  if turn:_ended() then return client:_turn_over(turn) end
   task.wake(turn._source)
-  if turn:_ended() then
-    client._turns[serial] = nil
-    threads.turn_ended(client, turn)
-  else
-    turn._core:watch "end" -- a watch is for one time, and this one must not be lost
-  end
+  turn._core:watch "end" -- a watch is for one time, and this one must not be lost
 end
 
 --- Reads, writes and wakes who waited for what came. Never blocks.
@@ -291,6 +300,8 @@ function Client:dispatch()
       task.wake(self._requests[serial])
     elseif kind == "turn" then
       deliver_turn(self, serial)
+    elseif kind == "stream" and self._feeds[serial] then
+      self._feeds[serial]:_ready()
     end
     kind, serial = handle:next_ready()
   end
@@ -298,6 +309,12 @@ function Client:dispatch()
     loop.remove(self)
     task.wake(self._gone)
   end
+end
+
+--- Whether there are handlers that what comes next may call.
+---@return boolean
+function Client:has_listeners()
+  return next(self._subscriptions) ~= nil and not self.closed
 end
 
 --- Counters since the start: `lines`, `blank_lines`, `invalid_lines` (skipped: not JSON, or not a message),

@@ -8,7 +8,8 @@ local M = {}
 
 M.timers = timers.new()
 
---- Open connections: `connection:fd()`, `:deadline()`, `:dispatch()`. Weak, so that a forgotten client is collected.
+--- Open connections: `connection:fd()`, `:deadline()`, `:dispatch()`, `:has_listeners()`. Weak, so that a forgotten
+--- client is collected.
 local connections = setmetatable({}, { __mode = "k" })
 
 --- Other descriptors: descriptor → function to call when it is readable.
@@ -28,6 +29,15 @@ end
 ---@param fn function? nil stops watching
 function M.watch(fd, fn)
   watched[fd] = fn
+end
+
+--- Whether a connection has handlers that what comes next may call.
+---@return boolean
+function M.has_listeners()
+  for connection in pairs(connections) do
+    if connection:has_listeners() then return true end
+  end
+  return false
 end
 
 local function sooner(a, b)

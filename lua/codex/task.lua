@@ -161,6 +161,7 @@ local function finish(task, status)
   end
   M.wake(task._done)
   if task._on_end then M.wake(task._on_end) end
+  if task._when_over then task._when_over() end
 end
 
 -- Ends a task with what its function returned or raised: whether it returned, and the values.
@@ -231,7 +232,7 @@ local function run_ready()
 end
 
 local function anything_left()
-  return ready.first <= ready.last or outside_waits > 0 or loop.timers:next() ~= nil
+  return ready.first <= ready.last or outside_waits > 0 or loop.timers:next() ~= nil or loop.has_listeners()
 end
 
 local function describe_waiting()
@@ -291,13 +292,18 @@ local function new_task(group, fn, ...)
   return task
 end
 
-local function check_function(name, fn)
+--- Raises unless `fn` can be called.
+---@param name string of the function that takes it, for the message
+---@param fn any
+function M.check_function(name, fn)
   if type(fn) == "function" then return end
   local meta = getmetatable(fn)
   if not (type(meta) == "table" and meta.__call) then
     errors.argument(name .. ": expected a function, got " .. type(fn))
   end
 end
+
+local check_function = M.check_function
 
 --- Starts a task that runs `fn(...)`. It runs when the caller next waits, or the loop is driven.
 ---@param fn function
@@ -311,6 +317,7 @@ end
 --- Starts a task of the module's own, which no `codex.run` waits for.
 ---@param fn function
 ---@param ... any
+---@return codex.Task
 function M.background(fn, ...)
   return new_task(nil, fn, ...)
 end
@@ -517,6 +524,18 @@ function M.gather(functions, options)
   if cancelled then M.raise_cancelled() end
   if next(failed) then outcome(first_ended(failed)) end
   return results
+end
+
+--- Calls `fn()` once the task has ended; it must not wait.
+---@param fn fun()
+function Task:when_over(fn)
+  self._when_over = fn
+end
+
+--- What the task's function raised, or nil.
+---@return any
+function Task:failure()
+  return self._error
 end
 
 --- Where the task's function failed, or nil.

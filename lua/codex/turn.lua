@@ -5,6 +5,7 @@ local errors = require "codex.error"
 local inputs = require "codex.input"
 local options_of = require "codex.options"
 local results = require "codex.result"
+local subscriptions = require "codex.subscription"
 local task = require "codex.task"
 
 local M = {}
@@ -21,12 +22,15 @@ M.ABANDON_SECONDS = 2
 ---@field id string
 ---@field thread_id string
 ---@field status "inProgress"|"completed"|"interrupted"|"failed"
+---@field retrying? { message: string, codex_error_info?: any, additional_details?: string } set while the server tries
+--- again, because it can't reach the model for example: why
 local Turn = {}
 
 function Turn:__index(name)
   if name == "status" then
     return self._core:state() == "completed" and self:_result().status or "inProgress"
   end
+  if name == "retrying" then return not self:_ended() and self._core:retrying() or nil end
   return Turn[name]
 end
 
@@ -53,8 +57,35 @@ function M.new(client, handle, options)
   return turn
 end
 
+--- Listens for turns that the server starts by itself on a thread, such as a compaction. Make it before asking for one.
+---@class codex.Expectation
+local Expectation = {}
+Expectation.__index = Expectation
+
+---@param client codex.Client
+---@param thread_id string
+---@return codex.Expectation
+function M.expect_turn(client, thread_id)
+  local feed = subscriptions.open(client, { methods = { "turn/started" }, thread_id = thread_id })
+  return setmetatable({ _client = client, _feed = feed }, Expectation)
+end
+
+--- Waits for the next turn to start. Its events are kept, from its first one on.
+---@param deadline? number on the core's clock
+---@return userdata? handle the core's
+---@return string? reason why there is none, as of a feed
+function Expectation:next(deadline)
+  local event, reason = self._feed:next(deadline)
+  if not event then return nil, reason end
+  return self._client._core:turn(event.params.turn.id, true)
+end
+
+function Expectation:close()
+  self._feed:close()
+end
+
 function Turn:_ended()
-  return self._core:state() ~= "running"
+  return self._failure ~= nil or self._core:state() ~= "running"
 end
 
 -- Waits for "events", "started" or "end".
@@ -73,6 +104,7 @@ end
 
 -- Raises why the turn, or its collection, broke.
 function Turn:_raise_broken()
+  if self._failure then error(self._failure, 0) end
   local kind, _, message = self._core:error()
   self._client:_raise(kind, message, { result = self:_result() })
 end
@@ -91,11 +123,54 @@ end
 
 -- Ends a wait that didn't end by itself.
 function Turn:_give_up(reason)
+  local retrying = self.retrying
+  local said = retrying and (": the server was trying again (%s)"):format(retrying.message) or ""
   self:_abandon()
   local fields = { result = self:_result() }
   if reason == "cancelled" then task.raise_cancelled(fields) end
-  errors.raise("timeout", "the turn took too long", fields)
+  errors.raise("timeout", "the turn took too long" .. said, fields)
 end
+
+-- ---- turns that never start ----
+-- Servers from 0.142 to 0.147 answer turn/start on a busy thread with the id of a turn that will never be, and give the
+-- input to the running one.
+
+-- How long a turn that was announced may be out of sight before it counts as never started.
+local UNSEEN_SECONDS = 1
+
+-- Whether the server says that the thread is at work.
+local function is_active(client, thread_id)
+  local request = client:_send("thread/read", { thread_id = thread_id }, { label = "thread_read" })
+  if client:_wait_for(request) then return false end
+  local thread = request:result().thread
+  return type(thread) == "table" and type(thread.status) == "table" and thread.status.type == "active"
+end
+
+-- Asks the server about a turn that another turn of its thread has overtaken. A turn that is just about to start isn't
+-- seen yet either, so it is asked twice.
+local function investigate(turn)
+  for _ = 1, 2 do
+    if is_active(turn._client, turn.thread_id) then return end
+    task.sleep(UNSEEN_SECONDS)
+    if turn._core:started() or turn:_ended() then return end
+  end
+  turn._failure = errors.new(
+    "busy",
+    "the server gave the input to a turn that was running, and the one it named never starts",
+    { reason = "never_started", result = turn:_result() }
+  )
+  turn._client:_turn_over(turn)
+end
+
+function Turn:_doubt()
+  if self._doubted or self._core:started() then return end
+  self._doubted = true
+  task.background(investigate, self):when_over(function()
+    self._doubted = false
+  end)
+end
+
+-- ---- waiting ----
 
 local function check_run(options)
   options_of.check_names("turn:run", options, { raise = true })
@@ -114,7 +189,7 @@ function Turn:run(options)
     if reason ~= "woken" and not self:_ended() then self:_give_up(reason) end
     if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
   end
-  if self._core:error() then self:_raise_broken() end
+  if self._failure or self._core:error() then self:_raise_broken() end
   local result = self:_result()
   if result.status == "failed" and not (options and options.raise == false) then error(results.failure(result), 0) end
   return result
@@ -137,7 +212,7 @@ end
 -- Waits for more events; or raises, or answers true at the end of the stream.
 function Turn:_wait_for_events(nothing)
   if nothing == "end" then return true end
-  if nothing == "broken" then self:_raise_broken() end
+  if nothing == "broken" or self._failure then self:_raise_broken() end
   if nothing == "overflow" then
     local message = "the stream fell too far behind: its unread events passed the limit"
     errors.raise("overflow", message, { result = self:_result() })
@@ -147,23 +222,12 @@ function Turn:_wait_for_events(nothing)
   return false
 end
 
-local function check_methods(methods)
-  if methods == nil then return end
-  if type(methods) ~= "table" then errors.argument("turn:stream: expected a list of methods, got " .. type(methods)) end
-  for index = 1, #methods do
-    local method = methods[index]
-    if type(method) ~= "string" then
-      errors.argument(("turn:stream[%d]: expected a method name, got %s"):format(index, type(method)))
-    end
-  end
-end
-
 --- Iterates over the turn's events until its `turn/completed`, which comes last. The first stream of a turn sees all
 --- events from its start, a further one those that come after it was made.
 ---@param methods? string[] the only ones to deliver
 ---@return fun(): codex.Event?
 function Turn:stream(methods)
-  check_methods(methods)
+  subscriptions.check_methods("turn:stream", methods)
   local stream, handle = self:_open_stream(methods, false)
   return function()
     while not stream.closed do

@@ -87,6 +87,16 @@ int cx_request_new(codex_request **result, uint64_t id, const char *method, cons
   return status;
 }
 
+int cx_request_note_thread(codex_request *request, const char *params, size_t length) {
+  codex_slice id;
+  if (!cx_json_string_contents(cx_json_member((codex_slice){params, length}, "threadId"), &id)) return CX_OK;
+  request->thread_id = malloc(id.length + 1);
+  if (!request->thread_id) return CX_ENOMEM;
+  memcpy(request->thread_id, id.bytes, id.length);
+  request->thread_id[id.length] = '\0';
+  return CX_OK;
+}
+
 static void finish(codex_request *request) {
   request->state = CX_REQUEST_DONE;
   request->session = NULL;
@@ -155,6 +165,7 @@ void cx_request_free(codex_request *request) {
   cx_list_remove(&request->ready.node);
   codex_turn_release(request->turn);
   free(request->method);
+  free(request->thread_id);
   free(request->line);
   free(request->answer);
   free(request);

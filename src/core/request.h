@@ -28,7 +28,8 @@ struct codex_request {
   cx_list in_session;         /* the queue, or what is on the wire, in order */
   cx_ready ready;
   char *method;
-  char *line; /* as it will be written, until it is */
+  char *thread_id; /* of one that starts a turn; NULL: unknown */
+  char *line;      /* as it will be written, until it is */
   size_t line_length;
   char *answer; /* the answer's line */
   codex_slice result, error_object;
@@ -44,6 +45,9 @@ bool cx_method_takes_long(const char *method);
  * be NULL. */
 int cx_request_new(codex_request **request, uint64_t id, const char *method, const char *params,
                    size_t length);
+
+/* Keeps the thread that params name. CX_OK or CX_ENOMEM. */
+int cx_request_note_thread(codex_request *request, const char *params, size_t length);
 
 /* Takes the answer in: a copy of the line, and where result or error are. CX_OK or CX_ENOMEM. */
 int cx_request_answer(codex_request *request, codex_slice line, codex_slice result, codex_slice error);

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "request.h"
 #include "stream.h"
+#include "subscription.h"
 #include "turn.h"
 
 #include <stdlib.h>
@@ -42,9 +43,13 @@ cx_session *cx_session_new(const codex_options *options) {
   cx_list_init(&session->untaken);
   cx_list_init(&session->all_turns);
   cx_list_init(&session->unclaimed);
+  cx_list_init(&session->unstarted);
+  cx_list_init(&session->streams);
   cx_list_init(&session->ready);
   cx_ready_init(&session->closed, CODEX_READY_CLOSED, 0);
-  return session;
+  if (cx_subscriptions_open(session) == CX_OK) return session;
+  cx_session_free(session);
+  return NULL;
 }
 
 static codex_turn *first_turn(cx_session *session) {
@@ -55,12 +60,14 @@ void cx_session_free(cx_session *session) {
   codex_error error;
   cx_error_set(&error, CODEX_ERROR_CLOSED, 0, "the client was closed");
   cx_session_fail(session, &error);
+  codex_stream_free(session->kept);
   while (!cx_list_empty(&session->ready))
     cx_list_remove(session->ready.next);
   while (!cx_list_empty(&session->all_turns)) {
     codex_turn *turn = first_turn(session);
     cx_list_remove(&turn->in_session);
     cx_list_remove(&turn->in_unclaimed);
+    cx_list_remove(&turn->in_unstarted);
     turn->session = NULL;
     if (turn->references == 0) cx_turn_free(turn);
   }
@@ -95,7 +102,7 @@ static void forget_turn(cx_session *session, codex_turn *turn) {
 }
 
 void codex_turn_watch(codex_turn *turn, unsigned what) {
-  turn->watched |= what | CODEX_WATCH_END;
+  turn->watched |= what | CODEX_WATCH_END | CODEX_WATCH_OVERTAKEN;
   if (turn->session && turn->state != CODEX_TURN_RUNNING) turn_happened(turn->session, turn, CODEX_WATCH_END);
 }
 
@@ -166,6 +173,7 @@ static codex_turn *claim(cx_session *session, codex_slice id, codex_slice thread
   if (!turn) return NULL;
   leave_unclaimed(session, turn);
   if (!turn->claimed && !keep_events) cx_turn_drop_events(turn);
+  if (!turn->claimed && !turn->started) cx_list_append(&session->unstarted, &turn->in_unstarted);
   turn->claimed = true;
   turn->references++;
   if (session->error.kind != CODEX_ERROR_NONE) cx_turn_break(turn, &session->error);
@@ -184,9 +192,21 @@ static codex_turn *find_turn(cx_session *session, codex_slice id) {
   return session->recent = cx_map_get(&session->turns, id.bytes, id.length);
 }
 
+/* A turn of this thread has ended: one that was to come first should have started by now. */
+static void note_overtaken(cx_session *session, const codex_turn *ended) {
+  for (cx_list *node = session->unstarted.next; node != &session->unstarted; node = node->next) {
+    codex_turn *turn = cx_list_entry(node, codex_turn, in_unstarted);
+    codex_slice thread_id = {turn->thread_id.bytes, turn->thread_id.length};
+    if (turn == ended || !cx_slice_is(thread_id, ended->thread_id.bytes, ended->thread_id.length)) continue;
+    turn->overtaken = true;
+    turn_happened(session, turn, CODEX_WATCH_OVERTAKEN);
+  }
+}
+
 static int handle_notification(cx_session *session, const cx_message *message) {
   session->statistics.notifications++;
-  if (!message->turn_id.bytes) return CX_OK;
+  int published = cx_subscriptions_publish(session, message);
+  if (published != CX_OK || !message->turn_id.bytes) return published;
   codex_turn *turn = find_turn(session, message->turn_id);
   if (!turn) {
     /* on resume, the last old turn's usage comes again: no turn is running */
@@ -198,6 +218,8 @@ static int handle_notification(cx_session *session, const cx_message *message) {
   size_t held = cx_turn_held(turn);
   int status = cx_turn_collect(turn, message, &happened);
   if (!turn->claimed) session->unclaimed_bytes += cx_turn_held(turn) - held; /* it may have become less */
+  if (turn->started || happened & CODEX_WATCH_END) cx_list_remove(&turn->in_unstarted);
+  if (happened & CODEX_WATCH_END) note_overtaken(session, turn);
   turn_happened(session, turn, happened);
   if (turn->references == 0 && turn->claimed && turn->state != CODEX_TURN_RUNNING)
     forget_turn(session, turn);
@@ -251,7 +273,9 @@ static int adopt_turn(cx_session *session, codex_request *request, codex_slice r
   codex_turn *known = cx_map_get(&session->turns, id.bytes, id.length);
   request->joined = known && known->claimed;
   if (request->joined || request->released) return CX_OK;
-  request->turn = claim(session, id, (codex_slice){"", 0}, request->keep_events);
+  codex_slice thread_id = {request->thread_id ? request->thread_id : "", 0};
+  thread_id.length = strlen(thread_id.bytes);
+  request->turn = claim(session, id, thread_id, request->keep_events);
   return request->turn ? CX_OK : CX_ENOMEM;
 }
 
@@ -376,6 +400,7 @@ void cx_session_fail(cx_session *session, const codex_error *error) {
     turn_happened(session, turn, CODEX_WATCH_END);
     if (turn->references == 0) forget_turn(session, turn);
   }
+  cx_subscriptions_end(session);
   cx_ready_post(&session->ready, &session->closed);
 }
 
@@ -493,6 +518,7 @@ codex_request *cx_session_start_turn(cx_session *session, const char *method, co
   if (!request) return NULL;
   request->starts_turn = true;
   request->keep_events = keep_events;
+  if (status == CX_OK) status = cx_request_note_thread(request, params, length);
   return enqueue(session, request, status, deadline);
 }
 

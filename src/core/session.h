@@ -29,7 +29,9 @@ typedef struct cx_session {
   codex_turn *recent; /* whose event came last; NULL: none, or it has been forgotten */
   cx_map sent;        /* by id: the eight bytes of codex_request.id */
   cx_map turns;       /* by turn id */
-  cx_list queue, on_wire, all_turns, unclaimed, ready;
+  cx_list queue, on_wire, all_turns, unclaimed, unstarted, ready;
+  cx_list streams;    /* of the connection */
+  codex_stream *kept; /* one of them: notifications outside of turns, for whoever asks first */
   cx_ready closed;
   cx_list untaken;    /* requests that take long, until an answer shows that the server has read them */
   unsigned in_flight; /* unanswered requests that don't take long */
@@ -37,7 +39,7 @@ typedef struct cx_session {
   unsigned unclaimed_count;
   size_t unclaimed_bytes;
   size_t queued_bytes;
-  uint64_t last_id, last_turn, written;
+  uint64_t last_id, last_turn, last_stream, written;
   double next_deadline; /* no request ends sooner; negative: none has a deadline */
   codex_error error;    /* kind is not NONE once the connection has ended */
   codex_statistics statistics;
@@ -78,6 +80,7 @@ codex_request *cx_session_start_turn(cx_session *session, const char *method, co
 codex_request *cx_session_initialize(cx_session *session, const char *params, size_t length, double deadline);
 codex_error_kind cx_session_notify(cx_session *session, const char *method, const char *params,
                                    size_t length);
+codex_stream *cx_session_stream(cx_session *session, const codex_filter *filter);
 codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t length, bool keep_events);
 bool cx_session_next_ready(cx_session *session, codex_ready *ready);
 

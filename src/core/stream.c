@@ -28,7 +28,8 @@ codex_stream *cx_stream_new(codex_turn *turn, size_t max_unread) {
   if (!stream) return NULL;
   stream->turn = turn;
   stream->max_unread = max_unread;
-  cx_list_init(&stream->in_turn);
+  cx_list_init(&stream->in_source);
+  cx_ready_init(&stream->ready, CODEX_READY_STREAM, 0);
   /* cx_stream_append watches the limit itself: a single event may be larger */
   cx_buffer_init(&stream->queue, SIZE_MAX);
   cx_buffer_init(&stream->given, SIZE_MAX);
@@ -81,11 +82,13 @@ void cx_stream_clear(codex_stream *stream) {
 
 void codex_stream_free(codex_stream *stream) {
   if (!stream) return;
-  cx_list_remove(&stream->in_turn);
+  cx_list_remove(&stream->in_source);
+  cx_list_remove(&stream->ready.node);
   cx_stream_clear(stream);
   cx_buffer_free(&stream->given);
   cx_buffer_free(&stream->text);
   free_methods(stream);
+  free(stream->thread_id);
   if (stream->references_turn) codex_turn_release(stream->turn);
   free(stream);
 }
@@ -123,7 +126,17 @@ static span place(codex_slice slice, codex_slice line, size_t *behind) {
 static void overflow(codex_stream *stream) {
   stream->overflowed = true;
   cx_stream_clear(stream);
-  cx_list_remove(&stream->in_turn);
+  cx_list_remove(&stream->in_source);
+}
+
+/* Lets the oldest events go until there is room for one more of that size. Nobody has read any of them. */
+static void forget(codex_stream *stream, size_t size) {
+  entry oldest;
+  while (cx_buffer_length(&stream->queue) > 0 &&
+         cx_buffer_length(&stream->queue) + size > stream->max_unread) {
+    memcpy(&oldest, cx_buffer_bytes(&stream->queue), sizeof oldest);
+    cx_buffer_consume(&stream->queue, sizeof oldest + oldest.size);
+  }
 }
 
 static void copy(char *to, span stored, codex_slice slice, size_t line_length) {
@@ -131,7 +144,7 @@ static void copy(char *to, span stored, codex_slice slice, size_t line_length) {
 }
 
 int cx_stream_append(codex_stream *stream, const cx_message *message, size_t rest) {
-  entry_kind kind = kind_of(message, rest);
+  entry_kind kind = stream->turn ? kind_of(message, rest) : ENTRY_OTHER;
   if (!wanted(stream, message->method, kind)) return CX_OK;
   codex_slice line = stored_line(stream, message);
   size_t behind = line.length;
@@ -142,6 +155,7 @@ int cx_stream_append(codex_stream *stream, const cx_message *message, size_t res
   e.delta = place(message->delta, line, &behind);
   if (kind == ENTRY_MESSAGE) e.item = place(message->item, line, &behind);
   e.size = behind;
+  if (stream->forgetful) forget(stream, sizeof e + e.size);
   size_t unread = cx_stream_unread(stream);
   if (unread > 0 && unread + sizeof e + e.size > stream->max_unread) {
     overflow(stream);
@@ -179,6 +193,7 @@ static codex_stream_result take(codex_stream *stream, entry *e, const char **lin
     /* asked again, since events kept for a first stream were kept before it said what it wants */
     if (wanted(stream, method, e->kind)) return CODEX_STREAM_EVENT;
   }
+  if (!stream->turn) return stream->outcome;
   switch (stream->turn->state) {
   case CODEX_TURN_RUNNING: return CODEX_STREAM_EMPTY;
   case CODEX_TURN_BROKEN: return CODEX_STREAM_BROKEN;

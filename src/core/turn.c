@@ -41,6 +41,7 @@ codex_turn *cx_turn_new(struct cx_session *session, uint64_t serial, codex_slice
   turn->max_unread = max_unread;
   cx_list_init(&turn->in_session);
   cx_list_init(&turn->in_unclaimed);
+  cx_list_init(&turn->in_unstarted);
   cx_list_init(&turn->streams);
   cx_ready_init(&turn->ready, CODEX_READY_TURN, serial);
   cx_buffer_init(&turn->final_response, SIZE_MAX);
@@ -49,7 +50,7 @@ codex_turn *cx_turn_new(struct cx_session *session, uint64_t serial, codex_slice
   if (complete && keep_events) {
     turn->first_stream = cx_stream_new(turn, max_unread);
     complete = turn->first_stream != NULL;
-    if (complete) cx_list_append(&turn->streams, &turn->first_stream->in_turn);
+    if (complete) cx_list_append(&turn->streams, &turn->first_stream->in_source);
   }
   if (complete) return turn;
   cx_turn_free(turn);
@@ -84,6 +85,7 @@ void cx_turn_free(codex_turn *turn) {
   cx_turn_drop_events(turn);
   cx_list_remove(&turn->in_session);
   cx_list_remove(&turn->in_unclaimed);
+  cx_list_remove(&turn->in_unstarted);
   cx_list_remove(&turn->ready.node);
   while (turn->partial_count)
     free_partial(turn, turn->partial_count - 1);
@@ -97,6 +99,7 @@ void cx_turn_free(codex_turn *turn) {
   free(turn->last_usage.bytes);
   free(turn->completed_params.bytes);
   free(turn->final_copy.bytes);
+  free(turn->retrying.bytes);
   cx_buffer_free(&turn->spare);
   cx_buffer_free(&turn->final_response);
   free(turn);
@@ -245,6 +248,18 @@ static int collect_completion(codex_turn *turn, const cx_message *message) {
   return CX_OK;
 }
 
+/* A server that loses its model says so again and again; whatever else comes shows that it goes on. */
+static int collect_retry(codex_turn *turn, const cx_message *message) {
+  bool error = CX_SLICE_IS(message->method, "error");
+  if (!error && !turn->retrying.bytes) return CX_OK;
+  codex_slice failure = cx_json_member(message->params, "error");
+  codex_slice again = cx_json_member(message->params, "willRetry");
+  if (error && failure.bytes && CX_SLICE_IS(again, "true")) return text_set(&turn->retrying, failure);
+  free(turn->retrying.bytes);
+  turn->retrying = (cx_text){NULL, 0};
+  return CX_OK;
+}
+
 /* An item that has begun shows that the server runs the turn, just as its turn/started. */
 static bool shows_start(codex_slice method) {
   return CX_SLICE_IS(method, "turn/started") || (method.length > 5 && memcmp(method.bytes, "item/", 5) == 0);
@@ -252,6 +267,8 @@ static bool shows_start(codex_slice method) {
 
 static int collect(codex_turn *turn, const cx_message *message, unsigned *happened, size_t *rest) {
   codex_slice method = message->method;
+  int status = collect_retry(turn, message);
+  if (status != CX_OK) return status;
   if (!turn->started && shows_start(method)) {
     turn->started = true;
     *happened |= CODEX_WATCH_STARTED;
@@ -274,7 +291,7 @@ int cx_turn_collect(codex_turn *turn, const cx_message *message, unsigned *happe
   size_t rest = CX_NO_REST;
   int status = collect(turn, message, happened, &rest);
   for (cx_list *node = turn->streams.next, *next; node != &turn->streams && status == CX_OK; node = next) {
-    codex_stream *stream = cx_list_entry(node, codex_stream, in_turn);
+    codex_stream *stream = cx_list_entry(node, codex_stream, in_source);
     size_t before = cx_stream_unread(stream);
     next = node->next; /* a stream that overflows leaves the list */
     status = cx_stream_append(stream, message, rest);
@@ -324,6 +341,14 @@ codex_slice codex_turn_last_usage(const codex_turn *turn) {
 codex_slice codex_turn_completion(const codex_turn *turn) {
   return turn->completion;
 }
+codex_slice codex_turn_retrying(const codex_turn *turn) {
+  return text_slice(&turn->retrying);
+}
+bool codex_turn_overtaken(codex_turn *turn) {
+  bool overtaken = turn->overtaken;
+  turn->overtaken = false;
+  return overtaken;
+}
 const codex_error *codex_turn_error(const codex_turn *turn) {
   return &turn->error;
 }
@@ -368,7 +393,7 @@ codex_stream *codex_turn_stream(codex_turn *turn, const char *const *methods, bo
     if (!first) codex_stream_free(stream);
     return NULL;
   }
-  if (!first && turn->state == CODEX_TURN_RUNNING) cx_list_append(&turn->streams, &stream->in_turn);
+  if (!first && turn->state == CODEX_TURN_RUNNING) cx_list_append(&turn->streams, &stream->in_source);
   turn->first_stream = NULL;
   turn->references++;
   stream->references_turn = true;

@@ -28,13 +28,14 @@ struct codex_turn {
   struct cx_session *session; /* NULL once the session has gone */
   cx_list in_session;         /* all turns of the session */
   cx_list in_unclaimed;       /* those nobody has asked for yet, oldest first */
+  cx_list in_unstarted;       /* those that were asked for, and of which nothing has come yet */
   cx_ready ready;
   unsigned watched;
   uint64_t born; /* how many requests the session had written when the turn was first heard of */
 
   cx_text id, thread_id;
   codex_turn_state state;
-  bool claimed, started;
+  bool claimed, started, overtaken;
   codex_error error;
 
   cx_text *items;
@@ -43,6 +44,7 @@ struct codex_turn {
   size_t partial_count, partial_capacity;
   cx_buffer spare; /* storage of the message last completed, for the next one */
   cx_text first_usage, last_usage;
+  cx_text retrying;         /* why the server tries again, while it does */
   cx_text completed_params; /* of turn/completed */
   codex_slice completion;   /* the turn in there */
   size_t collected;         /* bytes of items and deltas */

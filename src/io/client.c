@@ -455,6 +455,10 @@ codex_turn *codex_client_turn(codex_client *client, const char *turn_id, size_t 
   return cx_session_turn(client->session, turn_id, length, keep_events);
 }
 
+codex_stream *codex_client_stream(codex_client *client, const codex_filter *filter) {
+  return cx_session_stream(client->session, filter);
+}
+
 bool codex_client_next_ready(codex_client *client, codex_ready *ready) {
   return cx_session_next_ready(client->session, ready);
 }

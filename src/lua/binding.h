@@ -69,6 +69,9 @@ int cx_push_error(lua_State *L, const codex_error *error);
 #define CX_TURN "codex.core.turn"
 #define CX_STREAM "codex.core.stream"
 
+/* The client's method that opens a stream of its notifications; beside the other streams, in turn.c. */
+int cx_client_stream(lua_State *L);
+
 /* Each makes its handle type and adds its functions to the module table; stack as for cx_register. */
 void cx_open_client(lua_State *L);
 void cx_open_request(lua_State *L);

@@ -81,11 +81,11 @@ static int client_dispatch(lua_State *L) {
   return 0;
 }
 
-/* next_ready() -> "request", "turn" or "closed", serial; or nothing */
+/* next_ready() -> "request", "turn", "stream" or "closed", serial; or nothing */
 static int client_next_ready(lua_State *L) {
   codex_ready ready;
   if (!codex_client_next_ready(check_client(L), &ready)) return 0;
-  static const char *const names[] = {"none", "request", "turn", "closed"};
+  static const char *const names[] = {"none", "request", "turn", "stream", "closed"};
   lua_pushstring(L, names[ready.kind]);
   lua_pushinteger(L, (lua_Integer)ready.serial);
   return 2;
@@ -237,6 +237,16 @@ static int client_notify(lua_State *L) {
   return 1;
 }
 
+/* turn(id, keep_events) -> the turn of that id, heard of or not */
+static int client_turn(lua_State *L) {
+  size_t length;
+  codex_client *client = check_client(L);
+  const char *id = luaL_checklstring(L, 2, &length);
+  void **turn = cx_new_handle(L, CX_TURN);
+  *turn = codex_client_turn(client, id, length, lua_toboolean(L, 3));
+  return *turn ? 1 : luaL_error(L, "not enough memory");
+}
+
 void cx_open_client(lua_State *L) {
   static const luaL_Reg functions[] = {{"start", client_start}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"fd", client_fd},
@@ -255,6 +265,8 @@ void cx_open_client(lua_State *L) {
                                      {"start_turn", client_start_turn},
                                      {"initialize", client_initialize},
                                      {"notify", client_notify},
+                                     {"turn", client_turn},
+                                     {"stream", cx_client_stream},
                                      {"release", client_gc},
                                      {NULL, NULL}};
   cx_new_handle_type(L, CX_CLIENT, methods, client_gc);

@@ -103,11 +103,25 @@ static int system_fields(lua_State *L) {
   return 1;
 }
 
+/* notifications() -> the methods of all notifications of the server's that the schema knows */
+static int system_notifications(lua_State *L) {
+  const cx_method *method;
+  int count = 0;
+  lua_newtable(L);
+  for (unsigned i = 0; (method = cx_schema_method_at(i)) != NULL; i++) {
+    if (method->kind != CX_METHOD_NOTIFICATION) continue;
+    lua_pushstring(L, cx_schema_string(method->name, NULL));
+    lua_rawseti(L, -2, ++count);
+  }
+  return 1;
+}
+
 void cx_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"now", system_now},
                                        {"poll", system_poll},
                                        {"nearest", system_nearest},
                                        {"fields", system_fields},
+                                       {"notifications", system_notifications},
                                        {"takes_long", system_takes_long},
                                        {NULL, NULL}};
   cx_register(L, functions);

@@ -101,6 +101,18 @@ static int turn_collected(lua_State *L) {
   return 1;
 }
 
+/* retrying() -> the error that the server told of last, if it is trying again since; or nil */
+static int turn_retrying(lua_State *L) {
+  push_copied_json(L, codex_turn_retrying(check_turn(L)), params_member("error", "error"));
+  return 1;
+}
+
+/* overtaken() -> whether, since this was last asked, a turn of its thread ended that should come after it */
+static int turn_overtaken(lua_State *L) {
+  lua_pushboolean(L, codex_turn_overtaken(check_turn(L)));
+  return 1;
+}
+
 /* ---- streams ---- */
 
 /* The method of the last event, since the next one mostly has the same. */
@@ -128,17 +140,46 @@ static int stream_gc(lua_State *L) {
   return 0;
 }
 
+static stream_handle *new_stream_handle(lua_State *L) {
+  stream_handle *handle = lua_newuserdata(L, sizeof *handle);
+  *handle = (stream_handle){0};
+  luaL_getmetatable(L, CX_STREAM);
+  lua_setmetatable(L, -2);
+  return handle;
+}
+
 /* stream(list of methods or nil, whether for text) -> stream */
 static int turn_stream(lua_State *L) {
   codex_turn *turn = check_turn(L);
   lua_settop(L, 3);
   const char **methods = lua_isnil(L, 2) ? NULL : cx_push_strings(L, 2);
-  stream_handle *handle = lua_newuserdata(L, sizeof *handle);
-  *handle = (stream_handle){0};
-  luaL_getmetatable(L, CX_STREAM);
-  lua_setmetatable(L, -2);
+  stream_handle *handle = new_stream_handle(L);
   handle->stream = codex_turn_stream(turn, (const char *const *)methods, lua_toboolean(L, 3));
   return handle->stream ? 1 : luaL_error(L, "not enough memory");
+}
+
+/* stream(list of methods or nil, thread id or nil, whether outside of turns only) -> stream */
+int cx_client_stream(lua_State *L) {
+  codex_client *client = cx_check_handle(L, 1, CX_CLIENT);
+  lua_settop(L, 4);
+  const char **methods = lua_isnil(L, 2) ? NULL : cx_push_strings(L, 2);
+  codex_filter filter = {.methods = (const char *const *)methods,
+                         .thread_id = luaL_optstring(L, 3, NULL),
+                         .outside_turns = lua_toboolean(L, 4)};
+  stream_handle *handle = new_stream_handle(L);
+  handle->stream = codex_client_stream(client, &filter);
+  return handle->stream ? 1 : luaL_error(L, "not enough memory");
+}
+
+/* serial(), watch(): of a stream of the connection */
+static int stream_serial(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)codex_stream_serial(check_stream(L)->stream));
+  return 1;
+}
+
+static int stream_watch(lua_State *L) {
+  codex_stream_watch(check_stream(L)->stream);
+  return 0;
 }
 
 static const cx_method *method_of(stream_handle *handle, codex_slice name) {
@@ -201,11 +242,14 @@ void cx_open_turn(lua_State *L) {
                                           {"forget_events", turn_forget_events},
                                           {"error", turn_error},
                                           {"collected", turn_collected},
+                                          {"retrying", turn_retrying},
+                                          {"overtaken", turn_overtaken},
                                           {"stream", turn_stream},
                                           {"release", turn_gc},
                                           {NULL, NULL}};
-  static const luaL_Reg stream_methods[] = {
-      {"next", stream_next}, {"next_text", stream_next_text}, {"close", stream_gc}, {NULL, NULL}};
+  static const luaL_Reg stream_methods[] = {{"next", stream_next},     {"next_text", stream_next_text},
+                                            {"serial", stream_serial}, {"watch", stream_watch},
+                                            {"close", stream_gc},      {NULL, NULL}};
   cx_new_handle_type(L, CX_TURN, turn_methods, turn_gc);
   cx_new_handle_type(L, CX_STREAM, stream_methods, stream_gc);
   luaL_getmetatable(L, CX_STREAM);
