@@ -10,6 +10,7 @@ void frame_spec(void);
 void rpc_spec(void);
 void turn_spec(void);
 void session_spec(void);
+void subscription_spec(void);
 
 static long countdown = -1;
 static bool allocation_failed;
@@ -64,5 +65,6 @@ int main(void) {
   rpc_spec();
   turn_spec();
   session_spec();
+  subscription_spec();
   return test_report("core");
 }

@@ -69,11 +69,11 @@ const char *taken_ready(cx_session *session) {
   text[0] = 0;
   while (cx_session_next_ready(session, &ready) && length < sizeof text - 64) {
     const char *comma = length ? ", " : "";
-    const char *kind = ready.kind == CODEX_READY_REQUEST ? "request" : "turn";
+    static const char *const kinds[] = {"nothing", "request", "turn", "stream"};
     if (ready.kind == CODEX_READY_CLOSED)
       length += (size_t)sprintf(text + length, "%sclosed", comma);
     else
-      length += (size_t)sprintf(text + length, "%s%s %" PRIu64, comma, kind, ready.serial);
+      length += (size_t)sprintf(text + length, "%s%s %" PRIu64, comma, kinds[ready.kind], ready.serial);
   }
   return text;
 }

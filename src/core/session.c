@@ -103,7 +103,9 @@ static void forget_turn(cx_session *session, codex_turn *turn) {
 
 void codex_turn_watch(codex_turn *turn, unsigned what) {
   turn->watched |= what | CODEX_WATCH_END | CODEX_WATCH_OVERTAKEN;
-  if (turn->session && turn->state != CODEX_TURN_RUNNING) turn_happened(turn->session, turn, CODEX_WATCH_END);
+  if (!turn->session) return;
+  if (turn->state != CODEX_TURN_RUNNING) turn_happened(turn->session, turn, CODEX_WATCH_END);
+  if (turn->overtaken) turn_happened(turn->session, turn, CODEX_WATCH_OVERTAKEN);
 }
 
 void codex_turn_release(codex_turn *turn) {
