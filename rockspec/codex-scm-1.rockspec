@@ -55,6 +55,7 @@ build = {
       libraries = { "m" },
     },
     ["codex"] = "lua/codex/init.lua",
+    ["codex.account"] = "lua/codex/account.lua",
     ["codex.client"] = "lua/codex/client.lua",
     ["codex.config"] = "lua/codex/config.lua",
     ["codex.error"] = "lua/codex/error.lua",

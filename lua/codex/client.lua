@@ -1,5 +1,6 @@
 --- A client: one `codex app-server` process and what is said with it.
 
+local accounts = require "codex.account"
 local config = require "codex.config"
 local core = require "codex.core"
 local errors = require "codex.error"
@@ -80,6 +81,7 @@ local option_types = {
 ---@field closed boolean
 local Client = {}
 Client.__index = Client
+accounts.install(Client)
 subscriptions.install(Client)
 
 function Client:__tostring()
@@ -484,17 +486,11 @@ local function check_thread_id(label, id)
   if type(id) ~= "string" then errors.argument(("%s: expected a thread's id, got %s"):format(label, type(id))) end
 end
 
-local function check_table(label, options)
-  if options ~= nil and type(options) ~= "table" then
-    errors.argument(("%s: expected a table of options, got %s"):format(label, type(options)))
-  end
-end
-
 --- Starts a thread. Protocol: `thread/start`.
 ---@param options? codex.ThreadOptions
 ---@return codex.Thread
 function Client:thread_start(options)
-  check_table("thread_start", options)
+  options_of.check_table("thread_start", options)
   local params = options_of.thread("thread_start", "thread/start", with_thread_defaults(options))
   return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }))
 end
@@ -505,7 +501,7 @@ end
 ---@return codex.Thread
 function Client:thread_resume(id, options)
   check_thread_id("thread_resume", id)
-  check_table("thread_resume", options)
+  options_of.check_table("thread_resume", options)
   local params = options_of.thread("thread_resume", "thread/resume", options or {})
   params.thread_id = id
   return threads.new(self, self:_call("thread/resume", params, { label = "thread_resume" }))
@@ -515,7 +511,7 @@ end
 ---@param options? table
 ---@return { data: table[], next_cursor?: string }
 function Client:thread_list(options)
-  check_table("thread_list", options)
+  options_of.check_table("thread_list", options)
   return self:_call("thread/list", options or {}, { label = "thread_list" })
 end
 
@@ -523,7 +519,7 @@ end
 ---@param options? { include_hidden?: boolean, cursor?: string, limit?: integer }
 ---@return { data: table[], next_cursor?: string }
 function Client:models(options)
-  check_table("models", options)
+  options_of.check_table("models", options)
   return self:_call("model/list", options or {}, { label = "models" })
 end
 

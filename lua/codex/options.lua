@@ -37,6 +37,15 @@ function M.check_names(label, options, ...)
   end
 end
 
+--- Raises unless options are a table, or not there.
+---@param label string
+---@param options any
+function M.check_table(label, options)
+  if options ~= nil and type(options) ~= "table" then
+    errors.argument(("%s: expected a table of options, got %s"):format(label, type(options)))
+  end
+end
+
 --- Raises when an option is there and of another Lua type.
 ---@param label string
 ---@param options table

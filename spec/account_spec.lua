@@ -1,0 +1,159 @@
+--- Accounts: keys, logins by browser and by code, and how they end.
+local codex = require "codex"
+local kit = require "spec.support.kit"
+
+local function auth_client(options)
+  options = options or {}
+  options.extra_toml = "requires_openai_auth = true"
+  return kit.client(options)
+end
+
+local function raised(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok)
+  return err
+end
+
+-- A server that has logins: `login(id)` answers a request for one, `over(id, success, why)` ends one.
+local LOGINS = [[
+  server:handshake()
+  local function login(id)
+    local start = server:expect "account/login/start"
+    if start.params.type == "chatgpt" then
+      server:reply(start, { type = "chatgpt", loginId = id, authUrl = "https://login/" .. id })
+    else
+      server:reply(start, { type = start.params.type, loginId = id, verificationUrl = "https://code", userCode = "A-" .. id })
+    end
+  end
+  local function over(id, success, why)
+    server:notify("account/login/completed", { loginId = id, success = success, error = why })
+  end
+]]
+
+local function fake(body)
+  return codex.new((kit.fake(LOGINS .. body)))
+end
+
+describe("an account", function()
+  after_each(kit.cleanup)
+
+  it("is logged in with a key, and out", function()
+    local client = auth_client()
+    local before = client:account()
+    assert.is_nil(before.account)
+    assert.is_true(before.requires_openai_auth)
+    assert.is_nil(client:login_api_key "sk-test")
+    assert.equal("apiKey", client:account({ refresh_token = false }).account.type)
+    client:logout()
+    assert.is_nil(client:account().account)
+    client:close()
+  end)
+
+  it("runs turns with the key", function()
+    local client = auth_client { script = { "in" } }
+    client:login_api_key "sk-test"
+    assert.equal("in", client:thread_start():run("x").final_response)
+    client:close()
+  end)
+
+  it("refuses an empty key, and names that aren't there", function()
+    local client = auth_client()
+    local err = raised(client.login_api_key, client, " ")
+    assert.equal("invalid_argument", err.kind)
+    assert.truthy(tostring(err):find("login_api_key: the key must not be empty", 1, true))
+    assert.equal("invalid_argument", raised(client.login_api_key, client).kind)
+    err = raised(client.account, client, { refresh_tokn = true })
+    assert.truthy(tostring(err):find("account: unknown option 'refresh_tokn' (did you mean 'refresh_token'?)", 1, true))
+    client:close()
+  end)
+end)
+
+describe("a login by browser", function()
+  after_each(kit.cleanup)
+
+  it("has an address, and ends without success when it is given up", function()
+    local client = auth_client()
+    local login = client:login_chatgpt()
+    assert.truthy(login.auth_url:find "^https://")
+    assert.truthy(#login.login_id > 0)
+    assert.equal("canceled", login:cancel().status)
+    local completed = login:wait { timeout = 10 }
+    assert.is_false(completed.success)
+    assert.equal(login.login_id, completed.login_id)
+    assert.equal("string", type(completed.error))
+    assert.equal("notFound", login:cancel().status)
+    client:close()
+  end)
+
+  it("is ended by a newer one", function()
+    local client = auth_client()
+    local older = client:login_chatgpt()
+    local newer = client:login_chatgpt()
+    assert.not_equal(older.login_id, newer.login_id)
+    assert.is_false(older:wait({ timeout = 10 }).success)
+    assert.equal("timeout", raised(newer.wait, newer, { timeout = 0 }).kind)
+    newer:cancel()
+    assert.is_false(newer:wait({ timeout = 10 }).success)
+    client:close()
+  end)
+
+  it("may be over before the server has answered", function()
+    local client = fake [[
+      over("one", true)
+      login "one"
+    ]]
+    local login = client:login_chatgpt()
+    assert.same({ login_id = "one", success = true }, login:wait())
+    assert.same({ login_id = "one", success = true }, login:wait { timeout = 0 })
+    client:close()
+  end)
+
+  it("is told from others, whatever the order of their ends", function()
+    local client = fake [[
+      login "one" login "two"
+      over("none", false, "nobody's") over(nil, true) over("two", false, "refused") over("one", true)
+    ]]
+    local one, two = client:login_chatgpt(), client:login_chatgpt_device_code()
+    assert.equal("https://login/one", one.auth_url)
+    assert.equal("https://code", two.verification_url)
+    assert.equal("A-two", two.user_code)
+    local first, again = table.unpack(codex.gather { function() return one:wait() end, function() return one:wait() end })
+    assert.is_true(first.success)
+    assert.equal(first, again)
+    assert.same({ login_id = "two", success = false, error = "refused" }, two:wait())
+    client:close()
+  end)
+
+  it("raises when it can't be known any more", function()
+    local client = fake [[ login "one" server:expect "go" server:exit(3) ]]
+    local login = client:login_chatgpt()
+    client:notify "go"
+    assert.equal("transport_closed", raised(login.wait, login).kind)
+    assert.equal("transport_closed", raised(login.wait, login).kind)
+    client:close()
+
+    client = fake [[ login "one" ]]
+    login = client:login_chatgpt()
+    local waiting = codex.spawn(login.wait, login)
+    client:close()
+    assert.equal("closed", raised(waiting.join, waiting).kind)
+  end)
+
+  it("can be cancelled where it is waited for", function()
+    local client = fake [[ login "one" ]]
+    local login = client:login_chatgpt()
+    local waiting = codex.spawn(login.wait, login)
+    codex.sleep(0)
+    waiting:cancel()
+    assert.equal("cancelled", raised(waiting.join, waiting).kind)
+    client:close()
+  end)
+
+  it("refuses an answer that names no login, and wrong options", function()
+    local client = fake [[ server:reply(server:expect "account/login/start", '{"type":"apiKey"}') login "one" ]]
+    assert.equal("protocol", raised(client.login_chatgpt, client).kind)
+    local login = client:login_chatgpt()
+    assert.truthy(tostring(raised(login.wait, login, { timout = 1 })):find("did you mean 'timeout'?", 1, true))
+    client:close()
+  end)
+end)
