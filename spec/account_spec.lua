@@ -22,7 +22,9 @@ local LOGINS = [[
     if start.params.type == "chatgpt" then
       server:reply(start, { type = "chatgpt", loginId = id, authUrl = "https://login/" .. id })
     else
-      server:reply(start, { type = start.params.type, loginId = id, verificationUrl = "https://code", userCode = "A-" .. id })
+      local code = { verificationUrl = "https://code", userCode = "A-" .. id, loginId = id }
+      code.type = start.params.type
+      server:reply(start, code)
     end
   end
   local function over(id, success, why)
@@ -117,9 +119,12 @@ describe("a login by browser", function()
     assert.equal("https://login/one", one.auth_url)
     assert.equal("https://code", two.verification_url)
     assert.equal("A-two", two.user_code)
-    local first, again = table.unpack(codex.gather { function() return one:wait() end, function() return one:wait() end })
-    assert.is_true(first.success)
-    assert.equal(first, again)
+    local function wait()
+      return one:wait()
+    end
+    local ends = codex.gather { wait, wait }
+    assert.is_true(ends[1].success)
+    assert.equal(ends[1], ends[2])
     assert.same({ login_id = "two", success = false, error = "refused" }, two:wait())
     client:close()
   end)
