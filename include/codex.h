@@ -234,6 +234,11 @@ typedef enum codex_turn_state {
  */
 codex_turn *codex_client_turn(codex_client *client, const char *turn_id, size_t length, bool keep_events);
 
+/* Claims the oldest turn nobody has claimed that the agent started on behalf of the turn root_id: one of a
+ * sub-agent's, or of a sub-agent of that. A new reference, with all its events kept; NULL when there is none.
+ */
+codex_turn *codex_client_child_turn(codex_client *client, const char *root_id, size_t length);
+
 uint64_t codex_turn_serial(const codex_turn *turn);
 codex_turn_state codex_turn_state_of(const codex_turn *turn);
 

@@ -254,6 +254,32 @@ function Turn:text()
   end, nil, nil, stream
 end
 
+-- The next turn of a sub-agent's that nobody has yet.
+local function next_child(turn)
+  local handle = turn._client._core:child_turn(turn.id)
+  return handle and M.new(turn._client, handle, { thread_id = handle:thread_id() })
+end
+
+--- Iterates over the turns that sub-agents run on behalf of this one, theirs included, as they start; each is a turn
+--- like any other, with threads and ids of its own. The turn's own events, items and usage have nothing of theirs but
+--- the `collabAgentToolCall` items. Ends when this turn has ended.
+---@return fun(): codex.Turn?
+function Turn:children()
+  local feed = subscriptions.open(self._client, { methods = { "turn/started", "turn/completed" } })
+  return function()
+    while not feed.closed do
+      local child = next_child(self)
+      if child then return child end
+      if self:_ended() then return feed:close() end
+      local event, reason = feed:next()
+      if not event then
+        feed:close()
+        feed:raise(reason)
+      end
+    end
+  end, nil, nil, feed
+end
+
 -- The server refuses to touch a turn that it hasn't announced yet.
 function Turn:_wait_until_started()
   while not self._core:started() and not self:_ended() do

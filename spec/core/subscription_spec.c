@@ -264,6 +264,33 @@ static void a_turn_that_was_overtaken_is_noticed(void) {
   cx_session_free(session);
 }
 
+static void started_for(cx_session *session, const char *turn, const char *root) {
+  feed(session,
+       "{\"method\":\"turn/"
+       "started\",\"params\":{\"threadId\":\"k\",\"turn\":{\"id\":\"%s\",\"rootTurnId\":\"%s\"}}}",
+       turn, root);
+}
+
+static void turns_of_sub_agents_are_found(void) {
+  cx_session *session = open_session();
+  check(cx_session_child_turn(session, "T", 1) == NULL);
+  started_for(session, "T", "T");
+  started_for(session, "one", "T");
+  started_for(session, "other", "U");
+  started_for(session, "two", "T");
+  turn_completed(session, "one");
+  codex_turn *one = cx_session_child_turn(session, "T", 1), *two = cx_session_child_turn(session, "T", 1);
+  check_slice(codex_turn_id(one), "one");
+  check_slice(codex_turn_id(two), "two");
+  check(cx_session_child_turn(session, "T", 1) == NULL);
+  codex_stream *stream = codex_turn_stream(one, NULL, false);
+  check_text(methods_of(stream), "turn/started, turn/completed, end");
+  codex_stream_free(stream);
+  codex_turn_release(one);
+  codex_turn_release(two);
+  cx_session_free(session);
+}
+
 void subscription_spec(void) {
   it("delivers every notification from then on", every_notification_is_delivered);
   it("delivers what its filter names", filters_choose);
@@ -275,5 +302,6 @@ void subscription_spec(void) {
   it("ends with the connection", the_end_of_the_connection_ends_them);
   it("survives a lack of memory", memory_may_run_out);
   it("tells why the server tries again", a_turn_tells_why_the_server_tries_again);
+  it("finds the turns of sub-agents", turns_of_sub_agents_are_found);
   it("notices a turn that another one has overtaken", a_turn_that_was_overtaken_is_noticed);
 }

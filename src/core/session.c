@@ -186,6 +186,16 @@ codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t len
   return claim(session, (codex_slice){turn_id, length}, (codex_slice){"", 0}, keep_events);
 }
 
+codex_turn *cx_session_child_turn(cx_session *session, const char *root_id, size_t length) {
+  for (cx_list *node = session->unclaimed.next; node != &session->unclaimed; node = node->next) {
+    const codex_turn *turn = cx_list_entry(node, codex_turn, in_unclaimed);
+    codex_slice id = {turn->id.bytes, turn->id.length}, root = {turn->root_id.bytes, turn->root_id.length};
+    if (root.bytes && cx_slice_is(root, root_id, length) && !cx_slice_is(id, root_id, length))
+      return claim(session, id, (codex_slice){"", 0}, true);
+  }
+  return NULL;
+}
+
 /* ---- lines from the server ---- */
 
 static codex_turn *find_turn(cx_session *session, codex_slice id) {

@@ -82,6 +82,7 @@ codex_error_kind cx_session_notify(cx_session *session, const char *method, cons
                                    size_t length);
 codex_stream *cx_session_stream(cx_session *session, const codex_filter *filter);
 codex_turn *cx_session_turn(cx_session *session, const char *turn_id, size_t length, bool keep_events);
+codex_turn *cx_session_child_turn(cx_session *session, const char *root_id, size_t length);
 bool cx_session_next_ready(cx_session *session, codex_ready *ready);
 
 #endif

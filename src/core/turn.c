@@ -95,6 +95,7 @@ void cx_turn_free(codex_turn *turn) {
   free(turn->partials);
   free(turn->id.bytes);
   free(turn->thread_id.bytes);
+  free(turn->root_id.bytes);
   free(turn->first_usage.bytes);
   free(turn->last_usage.bytes);
   free(turn->completed_params.bytes);
@@ -265,6 +266,12 @@ static bool shows_start(codex_slice method) {
   return CX_SLICE_IS(method, "turn/started") || (method.length > 5 && memcmp(method.bytes, "item/", 5) == 0);
 }
 
+static int collect_root(codex_turn *turn, const cx_message *message) {
+  codex_slice root;
+  if (!cx_json_string_contents(cx_json_member(message->turn, "rootTurnId"), &root)) return CX_OK;
+  return text_set(&turn->root_id, root);
+}
+
 static int collect(codex_turn *turn, const cx_message *message, unsigned *happened, size_t *rest) {
   codex_slice method = message->method;
   int status = collect_retry(turn, message);
@@ -274,6 +281,7 @@ static int collect(codex_turn *turn, const cx_message *message, unsigned *happen
     *happened |= CODEX_WATCH_STARTED;
   }
   if (CX_SLICE_IS(method, "item/agentMessage/delta")) return collect_delta(turn, message);
+  if (CX_SLICE_IS(method, "turn/started")) return collect_root(turn, message);
   if (CX_SLICE_IS(method, "item/completed")) return collect_item(turn, message, rest);
   if (CX_SLICE_IS(method, "thread/tokenUsage/updated")) return collect_usage(turn, message);
   if (!CX_SLICE_IS(method, "turn/completed")) return CX_OK;

@@ -455,6 +455,10 @@ codex_turn *codex_client_turn(codex_client *client, const char *turn_id, size_t 
   return cx_session_turn(client->session, turn_id, length, keep_events);
 }
 
+codex_turn *codex_client_child_turn(codex_client *client, const char *root_id, size_t length) {
+  return cx_session_child_turn(client->session, root_id, length);
+}
+
 codex_stream *codex_client_stream(codex_client *client, const codex_filter *filter) {
   return cx_session_stream(client->session, filter);
 }

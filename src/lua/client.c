@@ -247,6 +247,17 @@ static int client_turn(lua_State *L) {
   return *turn ? 1 : luaL_error(L, "not enough memory");
 }
 
+/* child_turn(root id) -> a turn that the agent started on behalf of that one and nobody has claimed, or nil
+ */
+static int client_child_turn(lua_State *L) {
+  size_t length;
+  codex_client *client = check_client(L);
+  const char *root_id = luaL_checklstring(L, 2, &length);
+  void **turn = cx_new_handle(L, CX_TURN);
+  *turn = codex_client_child_turn(client, root_id, length);
+  return *turn ? 1 : 0;
+}
+
 void cx_open_client(lua_State *L) {
   static const luaL_Reg functions[] = {{"start", client_start}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"fd", client_fd},
@@ -266,6 +277,7 @@ void cx_open_client(lua_State *L) {
                                      {"initialize", client_initialize},
                                      {"notify", client_notify},
                                      {"turn", client_turn},
+                                     {"child_turn", client_child_turn},
                                      {"stream", cx_client_stream},
                                      {"release", client_gc},
                                      {NULL, NULL}};
