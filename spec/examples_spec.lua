@@ -38,6 +38,13 @@ describe("the example", function()
     assert.equal(6, select(2, text:gsub("\n", "")))
   end)
 
+  it("login.lua says who is logged in, and gives a login up", function()
+    assert.equal("nobody is logged in, and this model provider doesn't ask for it\n", run "login.lua")
+    local text = run("login.lua", "browser 0")
+    assert.truthy(text:find "^open this address:\nhttps://%S+\ngiven up: nobody has logged in by now\nnobody", text)
+    assert.truthy(run("login.lua", "nonsense"):find("unknown command 'nonsense'", 1, true))
+  end)
+
   it("hello.lua runs with plain lua as well", function()
     if not kit.lua:find "lua5%.4$" then return end -- the examples are written for 5.4
     local home = kit.home()
