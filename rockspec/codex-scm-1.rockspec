@@ -57,6 +57,7 @@ build = {
     ["codex"] = "lua/codex/init.lua",
     ["codex.account"] = "lua/codex/account.lua",
     ["codex.client"] = "lua/codex/client.lua",
+    ["codex.client_threads"] = "lua/codex/client_threads.lua",
     ["codex.config"] = "lua/codex/config.lua",
     ["codex.error"] = "lua/codex/error.lua",
     ["codex.input"] = "lua/codex/input.lua",

@@ -1,6 +1,7 @@
 --- A client: one `codex app-server` process and what is said with it.
 
 local accounts = require "codex.account"
+local client_threads = require "codex.client_threads"
 local config = require "codex.config"
 local core = require "codex.core"
 local errors = require "codex.error"
@@ -82,6 +83,7 @@ local option_types = {
 local Client = {}
 Client.__index = Client
 accounts.install(Client)
+client_threads.install(Client)
 subscriptions.install(Client)
 
 function Client:__tostring()
@@ -176,28 +178,18 @@ local function start_core(options)
   return handle
 end
 
-local function merged(...)
-  local all = {}
-  for _, source in ipairs { ... } do
-    for name, value in pairs(source) do
-      all[name] = value
-    end
-  end
-  return all
-end
-
 -- What the caller says wins; settings and variables are added to the host's rather than put in their place.
 local function with_defaults(options)
   local defaults = M.defaults.client
   if type(options) ~= "table" or not defaults then return options end
-  local all = merged(defaults, options)
+  local all = options_of.merged(defaults, options)
   if defaults.config_overrides and options.config_overrides ~= nil then
     all.config_overrides = config.overrides(defaults.config_overrides)
     for _, override in ipairs(config.overrides(options.config_overrides)) do
       table.insert(all.config_overrides, override) -- of two for one key the server takes the last
     end
   end
-  if defaults.env and type(options.env) == "table" then all.env = merged(defaults.env, options.env) end
+  if defaults.env and type(options.env) == "table" then all.env = options_of.merged(defaults.env, options.env) end
   return all
 end
 
@@ -248,6 +240,7 @@ function M.new(options)
     _request_timeout = options.request_timeout or 120,
     _requests = {},
     _subscriptions = {},
+    _thread_defaults = M.defaults.thread or {},
     _turns = {},
   }, Client)
   client._core = start_core(options)
@@ -443,84 +436,5 @@ function Client:close()
 end
 
 Client.__close = Client.close
-
--- ---- threads and models ----
-
----@class codex.ThreadOptions
----@field approval_mode? "auto_review"|"ask"|"deny_all"|"dangerously_bypass_approvals_and_sandbox"
----@field sandbox? "read_only"|"workspace_write"|"full_access"
----@field base_instructions? string
----@field developer_instructions? string
----@field config? table free-form overrides of the user's configuration
----@field cwd? string
----@field ephemeral? boolean
----@field model? string
----@field model_provider? string
----@field personality? string
----@field service_name? string
----@field service_tier? string
----@field session_start_source? string
----@field thread_source? string
-
--- Options that say the same as, or can't stand beside, one that a host has a default for.
-local overruled_by = {
-  approval_policy = "approval_mode",
-  approvals_reviewer = "approval_mode",
-}
-
-local function with_thread_defaults(options)
-  options = options or {}
-  local all = merged(M.defaults.thread or {}, options)
-  for name, overruled in pairs(overruled_by) do
-    if options[name] ~= nil and options[overruled] == nil then all[overruled] = nil end
-  end
-  local bypass = "dangerously_bypass_approvals_and_sandbox"
-  if options.approval_mode == bypass and options.sandbox == nil then all.sandbox = nil end
-  if options.sandbox ~= nil and options.approval_mode == nil and all.approval_mode == bypass then
-    all.approval_mode = nil
-  end
-  return all
-end
-
-local function check_thread_id(label, id)
-  if type(id) ~= "string" then errors.argument(("%s: expected a thread's id, got %s"):format(label, type(id))) end
-end
-
---- Starts a thread. Protocol: `thread/start`.
----@param options? codex.ThreadOptions
----@return codex.Thread
-function Client:thread_start(options)
-  options_of.check_table("thread_start", options)
-  local params = options_of.thread("thread_start", "thread/start", with_thread_defaults(options))
-  return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }))
-end
-
---- Loads a thread that has run a turn before. Protocol: `thread/resume`.
----@param id string
----@param options? codex.ThreadOptions
----@return codex.Thread
-function Client:thread_resume(id, options)
-  check_thread_id("thread_resume", id)
-  options_of.check_table("thread_resume", options)
-  local params = options_of.thread("thread_resume", "thread/resume", options or {})
-  params.thread_id = id
-  return threads.new(self, self:_call("thread/resume", params, { label = "thread_resume" }))
-end
-
---- One page of the threads on disk. Protocol: `thread/list`.
----@param options? table
----@return { data: table[], next_cursor?: string }
-function Client:thread_list(options)
-  options_of.check_table("thread_list", options)
-  return self:_call("thread/list", options or {}, { label = "thread_list" })
-end
-
---- The models on offer: one page. Protocol: `model/list`.
----@param options? { include_hidden?: boolean, cursor?: string, limit?: integer }
----@return { data: table[], next_cursor?: string }
-function Client:models(options)
-  options_of.check_table("models", options)
-  return self:_call("model/list", options or {}, { label = "models" })
-end
 
 return M

@@ -5,6 +5,19 @@ local errors = require "codex.error"
 
 local M = {}
 
+--- A new table with the members of all; of two under one name the later one's.
+---@param ... table
+---@return table
+function M.merged(...)
+  local all = {}
+  for _, source in ipairs { ... } do
+    for name, value in pairs(source) do
+      all[name] = value
+    end
+  end
+  return all
+end
+
 local function sorted_keys(set)
   local list = {}
   for name in pairs(set) do
