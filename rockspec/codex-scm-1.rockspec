@@ -62,6 +62,7 @@ build = {
     ["codex.error"] = "lua/codex/error.lua",
     ["codex.input"] = "lua/codex/input.lua",
     ["codex.json"] = "lua/codex/json.lua",
+    ["codex.lane"] = "lua/codex/lane.lua",
     ["codex.loop"] = "lua/codex/loop.lua",
     ["codex.options"] = "lua/codex/options.lua",
     ["codex.result"] = "lua/codex/result.lua",

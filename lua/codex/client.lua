@@ -5,11 +5,11 @@ local client_threads = require "codex.client_threads"
 local config = require "codex.config"
 local core = require "codex.core"
 local errors = require "codex.error"
+local lanes = require "codex.lane"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
 local subscriptions = require "codex.subscription"
 local task = require "codex.task"
-local threads = require "codex.thread"
 
 local M = {}
 
@@ -272,7 +272,7 @@ end
 -- Lets a turn go that has ended, and wakes who waits for it.
 function Client:_turn_over(turn)
   self._turns[turn._core:serial()] = nil
-  threads.turn_ended(self, turn)
+  lanes.turn_ended(self, turn)
   task.wake(turn._source)
 end
 

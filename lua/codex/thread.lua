@@ -3,6 +3,7 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
+local lanes = require "codex.lane"
 local options_of = require "codex.options"
 local task = require "codex.task"
 local turns = require "codex.turn"
@@ -53,58 +54,6 @@ function M.new(client, answer)
   return setmetatable(thread, Thread)
 end
 
--- ---- one turn at a time ----
--- The server would take a second turn on a busy thread as steering of the first. So turns of one thread line up here.
-
----@class codex.Lane
----@field turn? codex.Turn the one that runs
----@field queue table[] who waits, in order; the first may start once no turn runs
-
-local function lane_of(client, thread_id)
-  local lane = client._lanes[thread_id]
-  if not lane then
-    lane = { queue = {} }
-    client._lanes[thread_id] = lane
-  end
-  return lane
-end
-
-local function is_busy(lane)
-  return lane.queue[1] ~= nil or (lane.turn ~= nil and not lane.turn:_ended())
-end
-
---- Lets a turn that has ended go: a thread that is done with would keep its last one otherwise.
----@param client codex.Client
----@param turn codex.Turn
-function M.turn_ended(client, turn)
-  local lane = client._lanes[turn.thread_id]
-  if lane and lane.turn == turn then lane.turn = nil end
-end
-
-local function leave(lane, place)
-  for index, waiting in ipairs(lane.queue) do
-    if waiting == place then table.remove(lane.queue, index) end
-  end
-  task.wake(lane)
-end
-
--- Waits until it is this place's turn: nil, or how the waiting ended otherwise.
-local function line_up(lane, place, deadline)
-  lane.queue[#lane.queue + 1] = place
-  while lane.queue[1] ~= place or (lane.turn and not lane.turn:_ended()) do
-    local reason
-    if lane.queue[1] == place then
-      reason = lane.turn:_wait("end", deadline)
-    else
-      reason = task.park(lane, deadline, true)
-    end
-    if reason ~= "woken" then
-      leave(lane, place)
-      return reason
-    end
-  end
-end
-
 -- ---- starting ----
 
 -- A start that nobody waits for any more: its turn, if there comes one, is stopped. Answers that turn if it is known
@@ -149,11 +98,11 @@ end
 -- Lines up, and starts the turn when it is its time.
 local function start_in_lane(thread, lane, params, settings)
   local place = {}
-  local reason = line_up(lane, place, settings.deadline)
+  local reason = lanes.line_up(lane, place, settings.deadline)
   if reason then raise_queue(reason) end
   local turn, err = send_start(thread, params, settings)
   lane.turn = turn and not turn:_ended() and turn or nil
-  leave(lane, place)
+  lanes.leave(lane, place)
   if not err then return turn end
   if turn then err.result = turn:_result() end
   error(err, 0)
@@ -164,9 +113,9 @@ local function start(thread, input, options, keep_events)
   local params = options_of.turn("turn_start", options)
   params.thread_id = thread.id
   params.input = inputs.to_list("turn_start", input)
-  local client, lane = thread._client, lane_of(thread._client, thread.id)
+  local client, lane = thread._client, lanes.of(thread._client, thread.id)
   client:_check("turn/start", params, "turn_start")
-  if is_busy(lane) then
+  if lanes.is_busy(lane) then
     if options.when_busy == "error" then errors.raise("busy", "the thread is busy with another turn") end
     local running = lane.turn
     if options.when_busy == "steer" and running and not running:_ended() then
