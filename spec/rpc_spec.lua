@@ -331,6 +331,44 @@ describe("a request", function()
   end
 end)
 
+describe("whoever waits when a client is closed whose server has gone by itself", function()
+  -- Nothing is dispatched between the server's death, which nobody has noticed yet, and the end of close.
+  local function closed_after_death(wait)
+    local client = fake [[
+      server:handshake() server:thread "t" server:turn "u"
+      repeat local message = server:read() until message.method == "go"
+      server:exit(0)
+    ]]
+    local thread = client:thread_start()
+    local turn = thread:turn "x"
+    local waiting = codex.spawn(wait, client, turn)
+    codex.step(0)
+    client:notify "go"
+    local pid = client._core:pid()
+    assert.truthy(kit.eventually(function() return not kit.process_alive(pid) end))
+    client:close()
+    return waiting
+  end
+
+  it("for an answer is told", function()
+    local waiting = closed_after_death(function(client) client:request "spec/x" end)
+    assert.equal("closed", failure(waiting.join, waiting).kind)
+  end)
+
+  it("for a turn is told", function()
+    local waiting = closed_after_death(function(_, turn) turn:run() end)
+    assert.equal("closed", failure(waiting.join, waiting).kind)
+  end)
+
+  it("for a notification is told", function()
+    local waiting = closed_after_death(function(client)
+      for event in client:notifications() do error(event.method) end
+      return "over"
+    end)
+    assert.equal("over", waiting:join())
+  end)
+end)
+
 describe("max_in_flight", function()
   -- Notifications don't wait in the queue, so what comes before one was on the wire at once.
   local COUNT = [[

@@ -285,22 +285,27 @@ local function deliver_turn(client, serial)
   turn._core:watch "end" -- a watch is for one time, and this one must not be lost
 end
 
---- Reads, writes and wakes who waited for what came. Never blocks.
-function Client:dispatch()
-  local handle = self._core
-  handle:dispatch()
+-- Wakes who waited for what has become ready.
+local function deliver(client)
+  local handle = client._core
   local kind, serial = handle:next_ready()
   while kind do
-    if kind == "request" and self._requests[serial] then
-      task.wake(self._requests[serial])
+    if kind == "request" and client._requests[serial] then
+      task.wake(client._requests[serial])
     elseif kind == "turn" then
-      deliver_turn(self, serial)
-    elseif kind == "stream" and self._feeds[serial] then
-      self._feeds[serial]:_ready()
+      deliver_turn(client, serial)
+    elseif kind == "stream" and client._feeds[serial] then
+      client._feeds[serial]:_ready()
     end
     kind, serial = handle:next_ready()
   end
-  if handle:gone() then
+end
+
+--- Reads, writes and wakes who waited for what came. Never blocks.
+function Client:dispatch()
+  self._core:dispatch()
+  deliver(self)
+  if self._core:gone() then
     loop.remove(self)
     task.wake(self._gone)
   end
@@ -430,6 +435,7 @@ function Client:close()
   while not handle:gone() do
     cancelled = task.park(self._gone, nil, true) == "cancelled" or cancelled
   end
+  deliver(self) -- a server that had gone by itself leaves nothing to dispatch
   loop.remove(self)
   open[self] = nil
   if cancelled then task.raise_cancelled() end
