@@ -1,5 +1,6 @@
 -- The protocol's tables in src/core are those of the server we test with, and the generator makes the same ones again.
 local codex = require "codex"
+local core = require "codex.core"
 local kit = require "spec.support.kit"
 
 local function run(command)
@@ -40,5 +41,26 @@ describe("the protocol's tables", function()
     local client = kit.client()
     assert.equal(codex.schema_version, client.metadata.server_info.version)
     client:close()
+  end)
+
+  it("give every request a name in Lua, of a group and a method", function()
+    local methods = core.methods()
+    for name, method in pairs {
+      ["thread.turns_list"] = "thread/turns/list",
+      ["fs.read_file"] = "fs/readFile",
+      ["fuzzy_file_search"] = "fuzzyFileSearch",
+      ["fuzzy_file_search.session_start"] = "fuzzyFileSearch/sessionStart",
+      ["account.login_start"] = "account/login/start",
+      ["account.gateway_oauth_read"] = "account/gatewayOAuth/read",
+      ["config.mcp_server_reload"] = "config/mcpServer/reload",
+      ["mcp_server.event_stream_start"] = "mcpServer/event/stream/start",
+    } do
+      assert.equal(method, methods[name])
+    end
+    assert.is_nil(methods.initialize)
+    for name, method in pairs(methods) do
+      assert.truthy(name:find "^[%l%d_]+$" or name:find "^[%l%d_]+%.[%l%d_]+$", name)
+      assert.is_table(core.fields(method), method)
+    end
   end)
 end)

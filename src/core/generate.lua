@@ -95,6 +95,14 @@ local function snake(wire)
   return (name:gsub("-", "_"):lower())
 end
 
+-- What a request is called in Lua: its first part is the group, the others together are the method.
+local function method_name(wire)
+  local parts = {}
+  for part in wire:gmatch "[^/]+" do parts[#parts + 1] = snake(part) end
+  local group = table.remove(parts, 1)
+  return #parts == 0 and group or group .. "." .. table.concat(parts, "_")
+end
+
 -- Nodes -------------------------------------------------------------------------------------------------------------
 
 -- A node is a type of the tables to be. Equal types are one node: nodes are interned by a key made of their parts.
@@ -546,7 +554,8 @@ local function compile_method(entry, kind, answered)
   local method = properties.method.enum[1]
   local params = within(method, params_reference, properties.params)
   return {
-    name = method, kind = kind, has_params = params ~= nil,
+    name = method, lua_name = kind == "CX_METHOD_REQUEST" and method_name(method) or method, kind = kind,
+    has_params = params ~= nil,
     params = params and within(method, compile_message, params) or ANY,
     result = answered and within(method, result_node, method, params) or ANY,
   }
@@ -567,6 +576,18 @@ local function compile_methods()
     end
   end
   return methods, known
+end
+
+-- No two methods may be called the same in Lua.
+local function check_method_names(methods)
+  local by_name = {}
+  for _, method in ipairs(methods) do
+    if method.kind == "CX_METHOD_REQUEST" then
+      local other = by_name[method.lua_name]
+      if other then fail("'%s' and '%s' are both called '%s'", other, method.name, method.lua_name) end
+      by_name[method.lua_name] = method.name
+    end
+  end
 end
 
 -- What we say about the schema by hand must still be true.
@@ -618,7 +639,7 @@ end
 
 local function collect_strings(types, methods)
   local set = {}
-  for _, method in ipairs(methods) do set[method.name] = true end
+  for _, method in ipairs(methods) do set[method.name], set[method.lua_name] = true, true end
   for _, n in ipairs(types) do
     for _, field in ipairs(n.list or {}) do set[field.wire], set[field.name] = true, true end
     for _, value in ipairs(n.values or {}) do set[value] = true end -- tags' values are fields' values, too
@@ -731,8 +752,9 @@ end
 local function method_lines(methods, type_numbers, string_numbers)
   local lines = {}
   for i, method in ipairs(methods) do
-    lines[i] = string.format("{%d, %s, %s, %d, %d}, /* %s */", string_numbers[method.name], method.kind,
-      method.has_params, type_numbers[method.params], type_numbers[method.result], method.name)
+    lines[i] = string.format("{%d, %d, %s, %s, %d, %d}, /* %s */", string_numbers[method.name],
+      string_numbers[method.lua_name], method.kind, method.has_params, type_numbers[method.params],
+      type_numbers[method.result], method.name)
   end
   return lines
 end
@@ -776,6 +798,7 @@ local function main(directory, version, output)
   if not version:find("^[%w.+-]+$") then fail("a strange version: %s", version) end
   definitions = read_bundle(directory)
   local methods, known = compile_methods()
+  check_method_names(methods)
   check_exceptions(known)
   -- binary: the same bytes everywhere
   local out = assert(io.open(output, "wb"))

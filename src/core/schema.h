@@ -54,7 +54,9 @@ typedef enum cx_method_kind {
 } cx_method_kind;
 
 typedef struct cx_method {
-  uint16_t name; /* a string number */
+  uint16_t name;     /* a string number */
+  uint16_t lua_name; /* a string number: of a request, `group.method` in snake_case (`thread.turns_list`), or
+                        the group alone where the wire's name has one part; else the same as name */
   uint8_t kind;
   bool has_params;   /* false: the schema gives the method no params member */
   cx_type_id params; /* CX_TYPE_ANY where there are none */

@@ -116,11 +116,26 @@ static int system_notifications(lua_State *L) {
   return 1;
 }
 
+/* methods() -> { [name in Lua] = method, … } of all requests that a client makes, `initialize` aside:
+ * ["thread.turns_list"] = "thread/turns/list" */
+static int system_methods(lua_State *L) {
+  const cx_method *method;
+  lua_newtable(L);
+  for (unsigned i = 0; (method = cx_schema_method_at(i)) != NULL; i++) {
+    const char *name = cx_schema_string(method->name, NULL);
+    if (method->kind != CX_METHOD_REQUEST || strcmp(name, "initialize") == 0) continue;
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, cx_schema_string(method->lua_name, NULL));
+  }
+  return 1;
+}
+
 void cx_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"now", system_now},
                                        {"poll", system_poll},
                                        {"nearest", system_nearest},
                                        {"fields", system_fields},
+                                       {"methods", system_methods},
                                        {"notifications", system_notifications},
                                        {"takes_long", system_takes_long},
                                        {NULL, NULL}};
