@@ -63,4 +63,16 @@ describe("the protocol's tables", function()
       assert.is_table(core.fields(method), method)
     end
   end)
+
+  it("know which answers come in pages, and what their list is called", function()
+    for _, method in ipairs { "thread/list", "thread/turns/list", "model/list", "plugin/search" } do
+      assert.equal("data", core.list_member(method), method)
+    end
+    for _, method in ipairs { "thread/read", "skills/list", "turn/start", "no/method", "" } do
+      assert.is_nil(core.list_member(method), method)
+    end
+    for _, method in pairs(core.methods()) do
+      assert.equal(core.fields(method).cursor ~= nil, core.list_member(method) ~= nil, method)
+    end
+  end)
 end)

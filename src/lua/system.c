@@ -103,6 +103,37 @@ static int system_fields(lua_State *L) {
   return 1;
 }
 
+static bool has_member(const cx_type *type, const char *wire) {
+  unsigned hint = 0;
+  return type->kind == CX_TYPE_STRUCT && cx_schema_find_wire(type, wire, strlen(wire), &hint) >= 0;
+}
+
+/* The one field of a struct that is an array; NULL where there is none or several. */
+static const cx_field *only_array(const cx_type *type) {
+  const cx_field *found = NULL;
+  for (unsigned n = 0; n < type->count; n++) {
+    const cx_field *field = cx_schema_field(type, n);
+    if (cx_schema_type(field->type)->kind != CX_TYPE_ARRAY) continue;
+    if (found) return NULL;
+    found = field;
+  }
+  return found;
+}
+
+/* list_member(request method) -> for one whose answer comes in pages (a `cursor` goes in, a `nextCursor`
+ * comes out), the Lua name of the result's list; nil for others */
+static int system_list_member(lua_State *L) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  const cx_method *method = cx_schema_method(CX_METHOD_REQUEST, name, length);
+  if (!method || !has_member(cx_schema_type(method->params), "cursor")) return 0;
+  const cx_type *result = cx_schema_type(method->result);
+  const cx_field *list = has_member(result, "nextCursor") ? only_array(result) : NULL;
+  if (!list) return 0;
+  lua_pushstring(L, cx_schema_string(list->name, NULL));
+  return 1;
+}
+
 /* notifications() -> the methods of all notifications of the server's that the schema knows */
 static int system_notifications(lua_State *L) {
   const cx_method *method;
@@ -135,6 +166,7 @@ void cx_open_system(lua_State *L) {
                                        {"poll", system_poll},
                                        {"nearest", system_nearest},
                                        {"fields", system_fields},
+                                       {"list_member", system_list_member},
                                        {"methods", system_methods},
                                        {"notifications", system_notifications},
                                        {"takes_long", system_takes_long},
