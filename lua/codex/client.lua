@@ -1,6 +1,7 @@
 --- A client: one `codex app-server` process and what is said with it.
 
 local accounts = require "codex.account"
+local api = require "codex.api"
 local client_threads = require "codex.client_threads"
 local config = require "codex.config"
 local core = require "codex.core"
@@ -80,6 +81,7 @@ local option_types = {
 ---@class codex.Client
 ---@field metadata codex.Metadata
 ---@field closed boolean
+---@field api codex.Api every method of the protocol as a function
 local Client = {}
 Client.__index = Client
 accounts.install(Client)
@@ -244,6 +246,7 @@ function M.new(options)
     _turns = {},
   }, Client)
   client._core = start_core(options)
+  client.api = api.new(client)
   open[client] = true
   loop.add(client)
   local metadata, err = initialize(client, options)
