@@ -77,6 +77,7 @@ void cx_open_client(lua_State *L);
 void cx_open_request(lua_State *L);
 void cx_open_turn(lua_State *L);
 void cx_open_json(lua_State *L);
+void cx_open_codec(lua_State *L);
 void cx_open_system(lua_State *L);
 
 #endif

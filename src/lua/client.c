@@ -1,6 +1,5 @@
 /* The client handle. */
-#include "decode.h"
-#include "encode.h"
+#include "codec.h"
 
 #include <string.h>
 
@@ -153,25 +152,12 @@ static int client_statistics(lua_State *L) {
 
 /* ---- sending ---- */
 
-/* Encodes the params at index for a method the client sends: true, with *params in the scratch buffer and
- * without bytes where the method takes none; or false with a message pushed. */
+/* As cx_encode_part, for the params at index of the method that argument 2 names. */
 static bool encode_params(lua_State *L, int index, cx_method_kind kind, const char *label,
                           codex_slice *params) {
   size_t length;
   const char *name = lua_tolstring(L, 2, &length);
-  const cx_method *method = cx_schema_method(kind, name, length);
-  *params = (codex_slice){NULL, 0};
-  if (lua_isnil(L, index) && method && !method->has_params) return true;
-  if (lua_isnil(L, index)) {
-    *params = (codex_slice){"{}", 2};
-    return true;
-  }
-  if (!cx_encode(L, index, method ? method->params : 0, label)) return false;
-  cx_buffer *text = &cx_get_scratch(L)->text;
-  *params = (codex_slice){cx_buffer_bytes(text), cx_buffer_length(text)};
-  /* an empty table in a place without a type is params without members */
-  if (method && !method->has_params && params->length == 2) params->bytes = NULL;
-  return true;
+  return cx_encode_part(L, index, cx_schema_method(kind, name, length), CX_PART_PARAMS, label, params);
 }
 
 static int push_refusal(lua_State *L) {

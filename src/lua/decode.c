@@ -103,6 +103,7 @@ static cx_type_id resolve(decoder *d, cx_json_token token, cx_type_id type) {
 typedef struct member_type {
   cx_type_id type;
   bool drop_null; /* null there means absent */
+  bool yields;    /* it is unknown, and called as a field is in Lua: the field goes first */
   uint16_t id;    /* not 0: it holds an id, of the sort with this number */
 } member_type;
 
@@ -116,11 +117,14 @@ static bool push_key(decoder *d, const cx_type *type, unsigned *hint, member_typ
     cx_push_name(d->L, field->name);
     member->type = field->type;
     member->drop_null = true;
+    member->yields = false;
     member->id = names_id(field->wire) ? field->wire : 0;
     return true;
   }
   member->type = type->kind == CX_TYPE_MAP ? type->element : 0;
   member->drop_null = type->kind == CX_TYPE_STRUCT && !type->open;
+  member->yields =
+      type->kind == CX_TYPE_STRUCT && cx_schema_find_name(type, reader->string, reader->length) >= 0;
   member->id = 0;
   return push_string(d);
 }
@@ -131,6 +135,21 @@ static bool push_member(decoder *d, cx_json_token token, const member_type *memb
     return push_value(d, token, member->type);
   cx_push_id(d->L, member->id, (codex_slice){d->reader->string, d->reader->length});
   return true;
+}
+
+/* Sets the member whose name and value are on top of the stack, in the table below them. */
+static void set_member(lua_State *L, bool yields) {
+  if (yields) {
+    lua_pushvalue(L, -2);
+    lua_rawget(L, -4);
+    bool taken = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (taken) {
+      lua_pop(L, 2);
+      return;
+    }
+  }
+  lua_rawset(L, -3);
 }
 
 static int expected_fields(const cx_type *type) {
@@ -155,7 +174,7 @@ static bool push_object(decoder *d, cx_type_id id) {
       lua_pop(d->L, 1);
       break;
     }
-    lua_rawset(d->L, -3);
+    set_member(d->L, member.yields);
   }
   lua_pop(d->L, 1);
   return false;
@@ -206,6 +225,16 @@ bool cx_decode(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mod
   if (cx_json_next(reader) == CX_JSON_END) return true;
   lua_pop(L, 1);
   return false;
+}
+
+int cx_push_decoded(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mode) {
+  cx_json_reader reader;
+  lua_pushboolean(L, 1);
+  if (cx_decode(L, text, type, mode, &reader)) return 2;
+  lua_pushboolean(L, 0);
+  lua_pushstring(L, reader.error ? reader.error : "unexpected text after the value");
+  lua_pushinteger(L, (lua_Integer)reader.position + 1);
+  return 3;
 }
 
 void cx_push_json(lua_State *L, codex_slice text, cx_type_id type) {

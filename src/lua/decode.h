@@ -11,6 +11,10 @@
  * telling the error. */
 bool cx_decode(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mode, cx_json_reader *reader);
 
+/* The same for a Lua function to return: pushes true and the value; or false, a message, and the byte
+ * position from 1. Answers how many it pushed. */
+int cx_push_decoded(lua_State *L, codex_slice text, cx_type_id type, cx_json_mode mode);
+
 /* The same for text that the session has checked: raises on what can't happen. A slice without bytes pushes
  * nil. */
 void cx_push_json(lua_State *L, codex_slice text, cx_type_id type);

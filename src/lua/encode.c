@@ -2,58 +2,22 @@
 
 #include "../core/json.h"
 #include "kinds.h"
+#include "refusal.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct encoder {
   lua_State *L;
   cx_buffer *out;
-  cx_buffer *path; /* filled while a failure travels outwards */
-  bool path_cut;
   unsigned depth;
-  char reason[512];
+  cx_refusal refusal; /* filled in when something fails */
 } encoder;
-
-/* Bytes of a path, and of one step in it, that a message shows. */
-#define MAX_PATH 240
-#define MAX_STEP 80
 
 static bool write_value(encoder *e, int index, cx_type_id type);
 
-__attribute__((format(printf, 2, 3))) static bool fail(encoder *e, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(e->reason, sizeof e->reason, format, arguments);
-  va_end(arguments);
-  return false;
-}
-
-/* The longest start of text, at most limit bytes, that doesn't end within a character. */
-static size_t cut(const char *text, size_t length, size_t limit) {
-  if (length <= limit) return length;
-  while (limit > 0 && ((unsigned char)text[limit] & 0xC0) == 0x80)
-    limit--;
-  return limit;
-}
-
-/* Puts a step in front of the path. What makes it too long is lost at its inner end. */
-static void fail_inside(encoder *e, const char *separator, const char *step, size_t length,
-                        const char *close) {
-  char text[MAX_STEP + 4];
-  int added =
-      snprintf(text, sizeof text, "%s%.*s%s", separator, (int)cut(step, length, MAX_STEP), step, close);
-  if (cx_buffer_append(e->path, text, (size_t)added) != CX_OK) return;
-  char *bytes = cx_buffer_bytes(e->path);
-  size_t before = cx_buffer_length(e->path) - (size_t)added;
-  size_t kept = cut(bytes, before, MAX_PATH - (size_t)added);
-  e->path_cut |= kept < before;
-  memmove(bytes + added, bytes, kept);
-  memcpy(bytes, text, (size_t)added);
-  e->path->end = e->path->start + (size_t)added + kept;
-}
+#define fail(e, ...) cx_refuse(&(e)->refusal, __VA_ARGS__)
 
 static bool written(encoder *e, int status) {
   if (status == CX_OK) return true;
@@ -65,13 +29,16 @@ static bool write_text(encoder *e, const char *text) {
   return written(e, cx_buffer_append_string(e->out, text));
 }
 
-static const char *described(encoder *e, int index) {
-  if (lua_type(e->L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(e->L, index)) return "null";
-  return lua_typename(e->L, lua_type(e->L, index));
-}
-
 static bool is_null(lua_State *L, int index) {
   return lua_type(L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index);
+}
+
+static const char *type_name(lua_State *L, int index) {
+  return is_null(L, index) ? "null" : luaL_typename(L, index);
+}
+
+static bool fail_type(encoder *e, int index, const cx_type *expected) {
+  return cx_refuse_type(&e->refusal, expected, type_name(e->L, index));
 }
 
 /* Whether a number is whole and in range, and which integer it is. */
@@ -89,10 +56,15 @@ static bool whole(lua_State *L, int index, int64_t *integer) {
   return true;
 }
 
+static bool fail_number(encoder *e, double number) {
+  if (number != number) return fail(e, "expected a whole number, got nan");
+  return fail(e, "expected a whole number, got %.14g", number);
+}
+
 static bool write_number(encoder *e, int index, bool integral) {
   int64_t integer;
   bool is_whole = whole(e->L, index, &integer);
-  if (integral && !is_whole) return fail(e, "expected a whole number");
+  if (integral && !is_whole) return fail_number(e, (double)lua_tonumber(e->L, index));
 #if CX_LUA_INTEGERS
   if (!integral && !lua_isinteger(e->L, index)) is_whole = false;
 #else
@@ -149,7 +121,7 @@ static bool write_elements(encoder *e, int index, size_t length, cx_type_id elem
     lua_pop(e->L, 1);
     if (good) continue;
     int digits = snprintf(step, sizeof step, "%zu", n);
-    fail_inside(e, "[", step, (size_t)digits, "]");
+    cx_refuse_inside(&e->refusal, "[", step, (size_t)digits, "]");
     return false;
   }
   return write_text(e, "]");
@@ -170,6 +142,10 @@ static bool write_array(encoder *e, int index, cx_type_id element) {
   return write_elements(e, index, length, element);
 }
 
+static void fail_inside(encoder *e, const char *member, size_t length) {
+  cx_refuse_inside(&e->refusal, ".", member, length, "");
+}
+
 /* Writes `,"key":value` for the pair on top of the stack (key, value), the name as given. */
 static bool write_member(encoder *e, const char *name, size_t length, cx_type_id type, bool *first) {
   int value = lua_gettop(e->L);
@@ -179,7 +155,7 @@ static bool write_member(encoder *e, const char *name, size_t length, cx_type_id
   if (write_value(e, value, type)) return true;
   size_t key_length;
   const char *key = lua_tolstring(e->L, value - 1, &key_length);
-  fail_inside(e, ".", key, key_length, "");
+  fail_inside(e, key, key_length);
   return false;
 }
 
@@ -202,16 +178,6 @@ static bool write_map(encoder *e, int index, cx_type_id element) {
   return write_text(e, "}");
 }
 
-static const char *field_name(const void *type, unsigned n) {
-  return cx_schema_string(cx_schema_field(type, n)->name, NULL);
-}
-
-static bool fail_unknown(encoder *e, const cx_type *type, const char *name) {
-  const char *nearest = cx_nearest(name, field_name, type, type->count);
-  if (nearest) return fail(e, "unknown option '%.100s' (did you mean '%s'?)", name, nearest);
-  return fail(e, "unknown option '%.100s'", name);
-}
-
 /* Pushes the table's member of that name, or nil. It is searched for, since making the name a Lua string
  * might collect garbage: a finalizer of the user's that encodes would write into the same buffer. */
 static void push_member(lua_State *L, int index, const char *name, size_t length) {
@@ -225,89 +191,126 @@ static void push_member(lua_State *L, int index, const char *name, size_t length
   lua_pushnil(L);
 }
 
-/* Whether the table at index has the same field under its Lua name too. */
-static bool named_twice(encoder *e, int index, const cx_field *field) {
+/* Whether the table at index has a member of a name of the schema's. */
+static bool has_member(encoder *e, int index, uint16_t name) {
   size_t length;
-  const char *name = cx_schema_string(field->name, &length);
-  push_member(e->L, index, name, length);
-  bool twice = !lua_isnil(e->L, -1);
+  const char *text = cx_schema_string(name, &length);
+  push_member(e->L, index, text, length);
+  bool has = !lua_isnil(e->L, -1);
   lua_pop(e->L, 1);
-  return twice;
+  return has;
+}
+
+/* How far the writing of a struct has come. */
+typedef struct progress {
+  bool first;        /* no member is written yet */
+  unsigned required; /* so many fields of those that must be there are */
+} progress;
+
+static bool write_null(encoder *e, const cx_field *field, const char *name, size_t length, progress *done) {
+  size_t wire_length;
+  const char *wire = cx_schema_string(field->wire, &wire_length);
+  if (field->nullable || cx_schema_type(field->type)->kind == CX_TYPE_ANY)
+    return write_member(e, wire, wire_length, 0, &done->first);
+  fail(e, "null is not allowed here");
+  fail_inside(e, name, length);
+  return false;
 }
 
 /* Writes the pair on top of the stack, a member of the table at index. */
-static bool write_field(encoder *e, int index, const cx_type *type, bool *first) {
+static bool write_field(encoder *e, int index, const cx_type *type, progress *done) {
   size_t length, wire_length;
   unsigned hint = 0;
   if (lua_type(e->L, -2) != LUA_TSTRING)
-    return fail(e, "expected names as keys, got a %s", lua_typename(e->L, lua_type(e->L, -2)));
+    return fail(e, "expected names as keys, got a %s", luaL_typename(e->L, -2));
   const char *name = lua_tolstring(e->L, -2, &length);
   int n = cx_schema_find_name(type, name, length);
   bool by_wire_name = n < 0 && (n = cx_schema_find_wire(type, name, length, &hint)) >= 0;
-  if (n < 0) return type->open ? write_member(e, name, length, 0, first) : fail_unknown(e, type, name);
+  if (n < 0 && type->open) return write_member(e, name, length, 0, &done->first);
+  if (n < 0) return cx_refuse_unknown(&e->refusal, type, name, length);
   const cx_field *field = cx_schema_field(type, (unsigned)n);
-  if (by_wire_name && named_twice(e, index, field))
+  if (by_wire_name && has_member(e, index, field->name))
     return fail(e, "'%s' and '%s' can't be given together", cx_schema_string(field->name, NULL), name);
+  done->required += field->required;
+  if (is_null(e->L, -1)) return write_null(e, field, name, length, done);
   const char *wire = cx_schema_string(field->wire, &wire_length);
-  if (!is_null(e->L, -1)) return write_member(e, wire, wire_length, field->type, first);
-  if (!field->nullable && cx_schema_type(field->type)->kind != CX_TYPE_ANY) {
-    fail(e, "null is not allowed here");
-    fail_inside(e, ".", name, length, "");
-    return false;
+  return write_member(e, wire, wire_length, field->type, &done->first);
+}
+
+/* Whether all fields are written that must be. No field is written twice, so counting is enough. */
+static bool is_complete(encoder *e, int index, const cx_type *type, const progress *done) {
+  unsigned required = 0;
+  for (unsigned n = 0; n < type->count; n++)
+    required += cx_schema_field(type, n)->required;
+  if (done->required == required) return true;
+  for (unsigned n = 0; n < type->count; n++) {
+    const cx_field *field = cx_schema_field(type, n);
+    if (!field->required || has_member(e, index, field->name) || has_member(e, index, field->wire)) continue;
+    size_t length;
+    const char *name = cx_schema_string(field->name, &length);
+    cx_refuse_missing(&e->refusal, field);
+    fail_inside(e, name, length);
+    break;
   }
-  return write_member(e, wire, wire_length, 0, first);
+  return false;
 }
 
 static bool write_struct(encoder *e, int index, const cx_type *type) {
-  bool first = true;
+  progress done = {.first = true};
   if (!write_text(e, "{")) return false;
   for (lua_pushnil(e->L); lua_next(e->L, index); lua_pop(e->L, 1)) {
-    if (!write_field(e, index, type, &first)) {
+    if (!write_field(e, index, type, &done)) {
       lua_pop(e->L, 2);
       return false;
     }
   }
-  return write_text(e, "}");
+  return is_complete(e, index, type, &done) && write_text(e, "}");
 }
 
-static const char *variant_name(const void *type, unsigned n) {
-  return cx_schema_string(cx_schema_variant_tag(type, n), NULL);
+/* The field that is a TAGGED type's tag. All of its variants have it. */
+static const cx_field *tag_field(const cx_type *type) {
+  size_t length;
+  unsigned hint = 0;
+  const char *wire = cx_schema_string(type->tag, &length);
+  const cx_type *variant = cx_schema_type(cx_schema_variant_type(type, 0));
+  return cx_schema_field(variant, (unsigned)cx_schema_find_wire(variant, wire, length, &hint));
 }
 
-static const char *value_name(const void *type, unsigned n) {
-  return cx_schema_string(cx_schema_enum_value(type, n), NULL);
+/* Pushes the tag of the table at index, which is called as in Lua or as on the wire. Answers its name. */
+static uint16_t push_tag(encoder *e, int index, const cx_type *type) {
+  const cx_field *field = tag_field(type);
+  uint16_t names[] = {field->name, field->wire};
+  for (int i = 0; i < 2; i++) {
+    size_t length;
+    const char *name = cx_schema_string(names[i], &length);
+    push_member(e->L, index, name, length);
+    if (!lua_isnil(e->L, -1)) return names[i];
+    lua_pop(e->L, 1);
+  }
+  lua_pushnil(e->L);
+  return field->name;
 }
 
-/* `'x', expected one of a, b, c (did you mean 'b'?)` */
-static bool fail_value(encoder *e, const char *value, const char *(*get)(const void *, unsigned),
-                       const cx_type *type) {
-  fail(e, "got '%.60s', expected one of ", value);
-  size_t used = strlen(e->reason);
-  for (unsigned n = 0; n < type->count && used < sizeof e->reason; n++)
-    used += (size_t)snprintf(e->reason + used, sizeof e->reason - used, "%s%s", n ? ", " : "", get(type, n));
-  const char *nearest = cx_nearest(value, get, type, type->count);
-  if (nearest && used < sizeof e->reason)
-    snprintf(e->reason + used, sizeof e->reason - used, " (did you mean '%s'?)", nearest);
+static bool fail_tag(encoder *e, const cx_type *type, uint16_t name) {
+  size_t length;
+  const char *value = lua_type(e->L, -1) == LUA_TSTRING ? lua_tolstring(e->L, -1, &length) : NULL;
+  if (value)
+    cx_refuse_value(&e->refusal, type, type, value, length);
+  else
+    cx_refuse_tag(&e->refusal, type, lua_isnil(e->L, -1) ? NULL : type_name(e->L, -1));
+  const char *step = cx_schema_string(name, &length);
+  fail_inside(e, step, length);
   return false;
 }
 
 static bool write_tagged(encoder *e, int index, const cx_type *type) {
   size_t length;
-  const char *tag = cx_schema_string(type->tag, &length);
-  push_member(e->L, index, tag, length);
-  if (lua_type(e->L, -1) != LUA_TSTRING) {
-    lua_pop(e->L, 1);
-    return fail(e, "expected a table with a string in '%s'", tag);
-  }
-  const char *value = lua_tolstring(e->L, -1, &length);
-  int n = cx_schema_find_variant(type, value, length);
-  bool good = n >= 0;
-  if (!good) {
-    fail_value(e, value, variant_name, type);
-    fail_inside(e, ".", tag, strlen(tag), "");
-  }
+  uint16_t name = push_tag(e, index, type);
+  const char *value = lua_type(e->L, -1) == LUA_TSTRING ? lua_tolstring(e->L, -1, &length) : NULL;
+  int n = value ? cx_schema_find_variant(type, value, length) : -1;
+  if (n < 0) fail_tag(e, type, name);
   lua_pop(e->L, 1);
-  return good && write_struct(e, index, cx_schema_type(cx_schema_variant_type(type, (unsigned)n)));
+  return n >= 0 && write_struct(e, index, cx_schema_type(cx_schema_variant_type(type, (unsigned)n)));
 }
 
 static bool write_free_table(encoder *e, int index) {
@@ -326,56 +329,62 @@ static bool write_table(encoder *e, int index, cx_type_id id) {
   case CX_TYPE_MAP: return write_map(e, index, type->element);
   case CX_TYPE_STRUCT: return write_struct(e, index, type);
   case CX_TYPE_TAGGED: return write_tagged(e, index, type);
-  default: return fail(e, "expected %s, got a table", cx_kind_name(type->kind));
+  default: return fail_type(e, index, type);
   }
 }
 
 /* ---- values ---- */
 
-/* Which alternative of a CHOICE a Lua value can be; the first one when none fits, for its error. */
-static cx_type_id choose(encoder *e, int index, const cx_type *choice) {
-  size_t length;
-  int shape = lua_type(e->L, index) == LUA_TTABLE ? table_shape(e->L, index, &length) : -1;
-  bool list = shape == 1 || (shape == 0 && has_array_mark(e->L, index));
+/* Which alternative of a CHOICE the Lua value at index can be; -1 if none. */
+static int alternative_for(encoder *e, int index, const cx_type *choice, bool list) {
   for (unsigned n = 0; n < choice->count; n++) {
-    cx_type_id id = cx_schema_alternative(choice, n);
-    if (cx_kind_accepts(cx_schema_type(id)->kind, lua_type(e->L, index), list)) return id;
+    unsigned kind = cx_schema_type(cx_schema_alternative(choice, n))->kind;
+    if (cx_kind_accepts(kind, lua_type(e->L, index), list)) return (int)n;
   }
-  return cx_schema_alternative(choice, 0);
+  return -1;
 }
 
-static bool write_enum(encoder *e, int index, const cx_type *type) {
+/* The type of a CHOICE that a Lua value has, CHOICE itself if none. */
+static cx_type_id choose(encoder *e, int index, cx_type_id id) {
+  const cx_type *choice = cx_schema_type(id);
+  size_t length = 0;
+  int shape = lua_type(e->L, index) == LUA_TTABLE ? table_shape(e->L, index, &length) : -1;
+  int n = alternative_for(e, index, choice, shape == 1 || (shape == 0 && has_array_mark(e->L, index)));
+  if (n < 0 && shape == 0 && is_empty(e->L, index)) n = alternative_for(e, index, choice, true);
+  return n < 0 ? id : cx_schema_alternative(choice, (unsigned)n);
+}
+
+/* expected: the type, or the CHOICE that it is an alternative of. */
+static bool write_enum(encoder *e, int index, const cx_type *type, const cx_type *expected) {
   size_t length, value_length;
   const char *value = lua_tolstring(e->L, index, &length);
   for (unsigned n = 0; n < type->count; n++) {
     const char *known = cx_schema_string(cx_schema_enum_value(type, n), &value_length);
     if (length == value_length && memcmp(value, known, length) == 0) return write_string(e, index);
   }
-  return fail_value(e, value, value_name, type);
+  return cx_refuse_value(&e->refusal, type, expected, value, length);
 }
 
-static bool write_scalar(encoder *e, int index, const cx_type *type) {
+static bool write_scalar(encoder *e, int index, const cx_type *type, const cx_type *expected) {
   switch (lua_type(e->L, index)) {
   case LUA_TBOOLEAN: return write_text(e, lua_toboolean(e->L, index) ? "true" : "false");
   case LUA_TNUMBER: return write_number(e, index, type->kind == CX_TYPE_INTEGER);
-  case LUA_TSTRING: return type->kind == CX_TYPE_ENUM ? write_enum(e, index, type) : write_string(e, index);
+  case LUA_TSTRING:
+    return type->kind == CX_TYPE_ENUM ? write_enum(e, index, type, expected) : write_string(e, index);
   case LUA_TLIGHTUSERDATA:
     if (is_null(e->L, index)) return write_text(e, "null");
     break;
   default: break;
   }
-  return fail(e, "a %s can't be sent", lua_typename(e->L, lua_type(e->L, index)));
+  return fail(e, "a %s can't be sent", luaL_typename(e->L, index));
 }
 
 static bool write_value(encoder *e, int index, cx_type_id id) {
+  const cx_type *expected = cx_schema_type(id);
+  if (expected->kind == CX_TYPE_CHOICE) id = choose(e, index, id);
   const cx_type *type = cx_schema_type(id);
-  if (type->kind == CX_TYPE_CHOICE) {
-    id = choose(e, index, type);
-    type = cx_schema_type(id);
-  }
-  if (!cx_kind_accepts(type->kind, lua_type(e->L, index), true))
-    return fail(e, "expected %s, got %s", cx_kind_name(type->kind), described(e, index));
-  if (lua_type(e->L, index) != LUA_TTABLE) return write_scalar(e, index, type);
+  if (!cx_kind_accepts(type->kind, lua_type(e->L, index), true)) return fail_type(e, index, expected);
+  if (lua_type(e->L, index) != LUA_TTABLE) return write_scalar(e, index, type, expected);
   if (e->depth == CX_JSON_MAX_DEPTH)
     return fail(e, "nested more than %d deep, or in a circle", CX_JSON_MAX_DEPTH);
   luaL_checkstack(e->L, 8, "nested too deeply");
@@ -387,17 +396,11 @@ static bool write_value(encoder *e, int index, cx_type_id id) {
 
 bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label) {
   cx_scratch *scratch = cx_get_scratch(L);
-  encoder e = {.L = L, .out = &scratch->text, .path = &scratch->path};
+  encoder e = {.L = L, .out = &scratch->text};
   index = lua_absindex(L, index);
   cx_buffer_clear(e.out);
-  cx_buffer_clear(e.path);
+  cx_refusal_init(&e.refusal, &scratch->path);
   if (write_value(&e, index, type)) return true;
-  codex_slice path = {cx_buffer_bytes(e.path), cx_buffer_length(e.path)};
-  lua_pushlstring(L, path.length ? path.bytes : "", path.length); /* first, while the buffer holds it */
-  lua_pushstring(L, label ? label : "");
-  lua_insert(L, -2);
-  lua_pushstring(L, e.path_cut ? "…: " : label || path.length ? ": " : "");
-  lua_pushstring(L, e.reason);
-  lua_concat(L, 4);
+  cx_push_refusal(L, &e.refusal, label);
   return false;
 }

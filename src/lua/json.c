@@ -4,15 +4,9 @@
 
 /* decode(text) -> true, value; or false, message, byte position from 1 */
 static int json_decode(lua_State *L) {
-  cx_json_reader reader;
   codex_slice text;
   text.bytes = luaL_checklstring(L, 1, &text.length);
-  lua_pushboolean(L, 1);
-  if (cx_decode(L, text, 0, CX_JSON_STRICT, &reader)) return 2;
-  lua_pushboolean(L, 0);
-  lua_pushstring(L, reader.error ? reader.error : "unexpected text after the value");
-  lua_pushinteger(L, (lua_Integer)reader.position + 1);
-  return 3;
+  return cx_push_decoded(L, text, 0, CX_JSON_STRICT);
 }
 
 /* encode(value) -> text; or nil, message */

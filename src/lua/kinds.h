@@ -11,6 +11,7 @@
 /* `a string`, `true or false`, …: what a value of that kind is called in a message. */
 static inline const char *cx_kind_name(unsigned kind) {
   switch (kind) {
+  case CX_TYPE_ANY: return "any value";
   case CX_TYPE_NULL: return "null";
   case CX_TYPE_BOOLEAN: return "a boolean";
   case CX_TYPE_INTEGER: return "a whole number";
@@ -33,6 +34,7 @@ static inline bool cx_kind_accepts(unsigned kind, int lua_type, bool list) {
   case CX_TYPE_STRING:
   case CX_TYPE_ENUM: return lua_type == LUA_TSTRING;
   case CX_TYPE_ARRAY: return lua_type == LUA_TTABLE && list;
+  case CX_TYPE_CHOICE: return false; /* none of its alternatives fitted */
   default: return lua_type == LUA_TTABLE;
   }
 }

@@ -126,6 +126,7 @@ int luaopen_codex_core(lua_State *L) {
   push_array_mark(L);
   lua_newtable(L);
   cx_open_json(L);
+  cx_open_codec(L);
   cx_open_system(L);
   cx_open_client(L);
   cx_open_request(L);

@@ -1,0 +1,49 @@
+/* Why a value can't be sent: `label.path: what is wrong, what would be right`.
+ *
+ * A refusal is filled in from the inside out, while the call stack of the encoder unwinds. It makes no Lua
+ * string before cx_push_refusal: that might run a finalizer of the user's that encodes, too. */
+#ifndef CODEX_LUA_REFUSAL_H
+#define CODEX_LUA_REFUSAL_H
+
+#include "binding.h"
+
+typedef struct cx_refusal {
+  cx_buffer *path;  /* the scratch buffer's */
+  bool path_cut;    /* it was too long to be shown whole */
+  size_t length;    /* of the reason */
+  char reason[640]; /* NUL-terminated */
+} cx_refusal;
+
+/* An empty one; path is cleared. */
+void cx_refusal_init(cx_refusal *refusal, cx_buffer *path);
+
+/* Each says what is wrong, in place of what was said before, and answers false. */
+
+__attribute__((format(printf, 2, 3))) bool cx_refuse(cx_refusal *refusal, const char *format, ...);
+
+/* A value of a Lua type that this type doesn't take. got: what the value is called, such as "table". */
+bool cx_refuse_type(cx_refusal *refusal, const cx_type *type, const char *got);
+
+/* A string that is none of an ENUM's values, or no tag of a TAGGED type. expected: what would do, which may
+ * be a CHOICE with that type in it. */
+bool cx_refuse_value(cx_refusal *refusal, const cx_type *type, const cx_type *expected, const char *value,
+                     size_t length);
+
+/* The tag of a TAGGED type isn't there (got NULL), or is no string. */
+bool cx_refuse_tag(cx_refusal *refusal, const cx_type *type, const char *got);
+
+/* A required field isn't there. */
+bool cx_refuse_missing(cx_refusal *refusal, const cx_field *field);
+
+/* A STRUCT has no field of that name. */
+bool cx_refuse_unknown(cx_refusal *refusal, const cx_type *type, const char *name, size_t length);
+
+/* Puts a step in front of the path: separator, step, close. What makes it too long is lost at its inner end.
+ */
+void cx_refuse_inside(cx_refusal *refusal, const char *separator, const char *step, size_t length,
+                      const char *close);
+
+/* Pushes the message. label may be NULL. */
+void cx_push_refusal(lua_State *L, const cx_refusal *refusal, const char *label);
+
+#endif
