@@ -70,6 +70,17 @@ function kit.folder()
   return path
 end
 
+--- The JSON schema that the pinned server writes about itself: the folder it is in.
+---@return string path
+function kit.schema()
+  local path = kit.folder()
+  local write = "env -u LD_PRELOAD CODEX_HOME=%s %s app-server generate-json-schema --experimental --out %s && echo ok"
+  local quoted = shell_quote(path)
+  local ok = line_of(write:format(quoted, shell_quote(kit.codex_bin), shell_quote(path .. "/schema")))
+  assert(ok == "ok", "the server wrote no schema")
+  return path .. "/schema"
+end
+
 local function script_argument(script, dir)
   if script == nil then return nil end
   if type(script) == "table" then return write_file(dir .. "/model.json", cjson.encode(script)) end
