@@ -278,7 +278,7 @@ case(
 case("a param of the wrong type", "thread/read.thread_id: expected a string, got number", function(client)
   client:request("thread/read", { thread_id = 1 })
 end)
-case("a fraction where a whole number belongs", "models.limit: expected a whole number", function(client)
+case("a fraction where a whole number belongs", "models.limit: expected a whole number, got 1.5", function(client)
   client:models { limit = 1.5 }
 end)
 case(

@@ -73,6 +73,19 @@ describe("what must be there and isn't", function()
     })
   end)
 
+  it("may be any one of several", function()
+    local function decided(decision)
+      return core.encode("server_request", "execCommandApproval", "result", { decision = decision }, "x")
+    end
+    local names = "exactly one of approved_execpolicy_amendment, denied, network_policy_amendment"
+    assert.equal("x.decision: got 0 members, expected " .. names, select(2, decided {}))
+    local denied, approved = { rejection = "no" }, { proposed_execpolicy_amendment = {} }
+    local both = { denied = denied, approved_execpolicy_amendment = approved }
+    assert.equal("x.decision: got 2 members, expected " .. names, select(2, decided(both)))
+    assert.equal('{"decision":{"denied":{"rejection":"no"}}}', (decided { denied = denied }))
+    assert.equal('{"decision":"abort"}', (decided "abort"))
+  end)
+
   it("may be null where the schema says so, as the server wants it", function()
     check("thread/section/move", "m", {
       { { thread_id = "t" }, ".section_id: missing, expected a string, codex.null for null" },
@@ -110,6 +123,7 @@ describe("a value of the wrong type", function()
       { turn("model", {}), ".model: expected a string, got table" },
       { turn("personality", 1), ".personality: expected one of none, friendly, pragmatic, got number" },
       { turn("output_schema", print), ".output_schema: a function can't be sent" },
+      { turn("additional_context", { 5 }), ".additional_context: expected names as keys, got a number" },
       { turn("collaboration_mode", true), ".collaboration_mode: expected a table, got boolean" },
       { turn("collaboration_mode", { mode = null, settings = { model = "m" } }),
         ".collaboration_mode.mode: null is not allowed here" },
@@ -122,6 +136,10 @@ describe("a value of the wrong type", function()
       { { limit = 0 / 0 }, ".limit: expected a whole number, got nan" },
       { { source_kinds = { "cli", 5 } }, ".source_kinds[2]: expected one of cli, vscode, exec, appServer, subAgent, "
         .. "subAgentReview, subAgentCompact, subAgentThreadSpawn, subAgentOther, unknown, got number" },
+    })
+    check("thread/start", "thread_start", {
+      { { config = "model=x" }, ".config: expected a table, got string" },
+      { { config = { "model=x" } }, ".config: expected names as keys, got a number" },
     })
     check("command/exec", "exec", {
       { { command = { "x" }, env = { A = 5 } }, ".env.A: expected a string or null, got number" },

@@ -422,7 +422,7 @@ static void free_form_json_is_any(void) {
   static const struct {
     const char *method, *path;
   } free_form[] = {
-      {"thread/start", "config"},
+      {"thread/start", "config[]"},
       {"thread/start", "dynamic_tools[]=function.input_schema"},
       {"thread/start", "dynamic_tools[]=namespace.tools[].input_schema"},
       {"turn/start", "output_schema"},
@@ -431,7 +431,7 @@ static void free_form_json_is_any(void) {
       {"mcpServer/tool/call", "_meta"},
       {"config/value/write", "value"},
       {"config/batchWrite", "edits[].value"},
-      {"initialize", "capabilities.extensions"},
+      {"initialize", "capabilities.extensions[]"},
   };
   for (size_t n = 0; n < sizeof free_form / sizeof *free_form; n++)
     check(params(CX_METHOD_REQUEST, free_form[n].method, free_form[n].path) == cx_schema_type(0));
@@ -442,6 +442,23 @@ static void free_form_json_is_any(void) {
   check(result(CX_METHOD_REQUEST, "mcpServer/tool/call", "structured_content") == cx_schema_type(0));
   check(params(CX_METHOD_NOTIFICATION, "item/completed", "item=mcpToolCall.result.structured_content") ==
         cx_schema_type(0));
+}
+
+static void free_form_objects_are_maps(void) {
+  check(is_kind(params(CX_METHOD_REQUEST, "thread/start", "config"), CX_TYPE_MAP));
+  check(is_kind(params(CX_METHOD_REQUEST, "thread/resume", "config"), CX_TYPE_MAP));
+  check(is_kind(params(CX_METHOD_REQUEST, "initialize", "capabilities.extensions"), CX_TYPE_MAP));
+}
+
+static void unions_by_their_one_member_are_single(void) {
+  const cx_type *decision = result(CX_METHOD_SERVER_REQUEST, "execCommandApproval", "decision|");
+  check(is_kind(decision, CX_TYPE_STRUCT) && decision->single && decision->count == 3);
+  for (unsigned n = 0; is_kind(decision, CX_TYPE_STRUCT) && n < decision->count; n++)
+    check(!cx_schema_field(decision, n)->required);
+  const cx_type *granular = params(CX_METHOD_REQUEST, "thread/start", "approval_policy|");
+  check(is_kind(granular, CX_TYPE_STRUCT) && !granular->single && cx_schema_field(granular, 0)->required);
+  const cx_type *error = params(CX_METHOD_NOTIFICATION, "error", "error.codex_error_info|");
+  check(is_kind(error, CX_TYPE_STRUCT) && !error->single);
 }
 
 static void configuration_is_open(void) {
@@ -481,6 +498,8 @@ void schema_spec(void) {
   it("lists the values of enumerations", enumerations_have_values);
   it("tells integers from other numbers", numbers_are_integers_where_they_are);
   it("leaves free-form JSON free-form", free_form_json_is_any);
+  it("has maps where any object will do", free_form_objects_are_maps);
+  it("knows unions that their one member tells apart", unions_by_their_one_member_are_single);
   it("has an open configuration", configuration_is_open);
   it("leaves the names of maps alone", maps_leave_names_alone);
 }

@@ -123,7 +123,7 @@ end
 
 local ANY, NULL, BOOLEAN = node("ANY", {}, {}), node("NULL", {}, {}), node("BOOLEAN", {}, {})
 local INTEGER, NUMBER, STRING = node("INTEGER", {}, {}), node("NUMBER", {}, {}), node("STRING", {}, {})
--- A free-form object. It ends up as ANY, but in a union with structs it makes the struct open.
+-- A free-form object. It ends up as a map of ANY, but in a union with structs it makes the struct open.
 local FREE = node("FREE", {}, {})
 
 local SIMPLE = { null = NULL, boolean = BOOLEAN, integer = INTEGER, number = NUMBER, string = STRING }
@@ -141,9 +141,9 @@ local function array(element) return node("ARRAY", { element.id }, { element = e
 
 local function map(element) return node("MAP", { element.id }, { element = element }) end
 
--- fields: wire name -> { type =, required =, nullable = }
-local function struct(fields, open)
-  local parts, list, by_name = { tostring(open) }, {}, {}
+-- fields: wire name -> { type =, required =, nullable = }. single: exactly one of them must be there.
+local function struct(fields, open, single)
+  local parts, list, by_name = { tostring(open), single and "single" or "" }, {}, {}
   for i, wire in ipairs(sorted_keys(fields)) do
     local field, name = fields[wire], snake(wire)
     if by_name[name] then fail("'%s' and '%s' are both called '%s'", by_name[name], wire, name) end
@@ -151,7 +151,7 @@ local function struct(fields, open)
     list[i] = { wire = wire, name = name, type = field.type, required = field.required, nullable = field.nullable }
     parts[#parts + 1] = table.concat({ wire, field.type.id, tostring(field.required), tostring(field.nullable) }, " ")
   end
-  return node("STRUCT", parts, { fields = fields, list = list, open = open })
+  return node("STRUCT", parts, { fields = fields, list = list, open = open, single = single })
 end
 
 -- variants: a list of { value =, type = a struct }
@@ -232,13 +232,22 @@ local function merge_structs(a, b)
   return struct(fields, a.open or b.open)
 end
 
+-- Whether the one member of a struct tells which of a union's variants it is: { readOnly = { … } }.
+local function is_single(n)
+  local name, field = next(n.fields)
+  return n.single or name ~= nil and next(n.fields, name) == nil and field.required and not n.open
+end
+
 local function union_structs(structs)
   if #structs == 1 then return structs[1] end
   local tag, variants = find_tag(structs)
   if tag then return tagged(tag, variants) end
-  local merged = structs[1]
-  for i = 2, #structs do merged = merge_structs(merged, structs[i]) end
-  return merged
+  local merged, single = structs[1], is_single(structs[1])
+  for i = 2, #structs do
+    merged = merge_structs(merged, structs[i])
+    single = single and is_single(structs[i])
+  end
+  return single and struct(merged.fields, false, true) or merged
 end
 
 local UNION = {} -- by JSON kind: the one type for values of several
@@ -609,21 +618,17 @@ end
 
 -- Numbers -----------------------------------------------------------------------------------------------------------
 
--- A free-form object, also where a plain value is allowed besides.
-local function is_free_form(n)
-  if n == FREE then return true end
-  if not n.alternatives or not contains(n.alternatives, FREE) then return false end
-  if has_names(n) then fail("a union with a free-form object has an alternative with names") end
-  return true
-end
-
 -- Numbers what the methods reach, in the order in which they reach it. The simple types come first, as in the enum.
 local function number_types(methods)
   local types, numbers = {}, {}
   local function visit(n)
     if numbers[n] then return end
-    numbers[n] = is_free_form(n) and numbers[ANY] or #types
-    if numbers[n] == numbers[ANY] and n ~= ANY then return end
+    if n == FREE then
+      visit(map(ANY))
+      numbers[n] = numbers[map(ANY)]
+      return
+    end
+    numbers[n] = #types
     types[#types + 1] = n
     if n.element then visit(n.element) end
     for _, part in ipairs(n.list or n.variants or {}) do visit(part.type) end
@@ -714,9 +719,9 @@ local function make_rows(types, type_numbers, string_numbers)
   for i, n in ipairs(types) do
     local first = n.list and #rows.fields or #rows.lists
     local count = n.list and put_fields(n) or put_list(n)
-    put(rows.types, "{CX_TYPE_%s, %s, %d, %d, %d, %d}, /* %d%s */", n.kind, n.open or false, count > 0 and first or 0,
-      count, n.element and type_numbers[n.element] or 0, n.tag and string_numbers[n.tag] or 0, i - 1,
-      n.label and " " .. n.label or "")
+    put(rows.types, "{CX_TYPE_%s, %s, %s, %d, %d, %d, %d}, /* %d%s */", n.kind, n.open or false, n.single or false,
+      count > 0 and first or 0, count, n.element and type_numbers[n.element] or 0, n.tag and string_numbers[n.tag] or 0,
+      i - 1, n.label and " " .. n.label or "")
   end
   for _, what in ipairs { "types", "fields", "lists" } do
     if #rows[what] > 0xFFFF then fail("%d %s: too many for 16 bits", #rows[what], what) end

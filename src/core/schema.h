@@ -31,7 +31,8 @@ typedef enum cx_type_kind {
 
 typedef struct cx_type {
   uint8_t kind;
-  bool open;          /* STRUCT: members that aren't listed are allowed, and free-form */
+  bool open : 1;      /* STRUCT: members that aren't listed are allowed, and free-form */
+  bool single : 1;    /* STRUCT: exactly one of the fields must be there, though none is required */
   uint16_t first;     /* private: first field, value, variant or alternative */
   uint16_t count;     /* how many of them */
   cx_type_id element; /* ARRAY, MAP */

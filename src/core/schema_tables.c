@@ -4,7 +4,7 @@
 
 const char cx_schema_version[] = "0.169.0";
 const uint16_t cx_schema_strings_total = 2584;
-const uint16_t cx_schema_types_total = 1228;
+const uint16_t cx_schema_types_total = 1229;
 const uint16_t cx_schema_methods_total = 282;
 
 const char cx_schema_text[][CX_SCHEMA_CHUNK] = {
@@ -2925,1234 +2925,1235 @@ const uint8_t cx_schema_lengths[] = {
 };
 
 const cx_type cx_schema_types[] = {
-    {CX_TYPE_ANY, false, 0, 0, 0, 0}, /* 0 */
-    {CX_TYPE_NULL, false, 0, 0, 0, 0}, /* 1 */
-    {CX_TYPE_BOOLEAN, false, 0, 0, 0, 0}, /* 2 */
-    {CX_TYPE_INTEGER, false, 0, 0, 0, 0}, /* 3 */
-    {CX_TYPE_NUMBER, false, 0, 0, 0, 0}, /* 4 */
-    {CX_TYPE_STRING, false, 0, 0, 0, 0}, /* 5 */
-    {CX_TYPE_STRUCT, false, 0, 0, 0, 0}, /* 6 no members */
-    {CX_TYPE_STRUCT, false, 0, 2, 0, 0}, /* 7 BedrockCheckGovCloudRequirementsResponse */
-    {CX_TYPE_STRUCT, false, 2, 2, 0, 0}, /* 8 BedrockDiscoverResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 10, 0}, /* 9 */
-    {CX_TYPE_STRUCT, false, 4, 2, 0, 0}, /* 10 BedrockEnvironmentCredential */
-    {CX_TYPE_ENUM, false, 0, 2, 0, 0}, /* 11 AwsCredentialType */
-    {CX_TYPE_ARRAY, false, 0, 0, 13, 0}, /* 12 */
-    {CX_TYPE_STRUCT, false, 6, 2, 0, 0}, /* 13 BedrockAwsProfile */
-    {CX_TYPE_TAGGED, false, 2, 2, 0, 2427}, /* 14 BedrockSetupParams */
-    {CX_TYPE_STRUCT, false, 8, 3, 0, 0}, /* 15 */
-    {CX_TYPE_ENUM, false, 6, 1, 0, 0}, /* 16 */
-    {CX_TYPE_STRUCT, false, 11, 2, 0, 0}, /* 17 */
-    {CX_TYPE_ENUM, false, 7, 1, 0, 0}, /* 18 */
-    {CX_TYPE_STRUCT, false, 13, 2, 0, 0}, /* 19 GatewayOAuthLoginParams */
-    {CX_TYPE_STRUCT, false, 15, 1, 0, 0}, /* 20 GatewayOAuthLoginResponse */
-    {CX_TYPE_STRUCT, false, 16, 3, 0, 0}, /* 21 GatewayOAuthPrompt */
-    {CX_TYPE_STRUCT, false, 19, 1, 0, 0}, /* 22 GatewayOAuthReadParams */
-    {CX_TYPE_STRUCT, false, 20, 6, 0, 0}, /* 23 GatewayOAuthReadResponse */
-    {CX_TYPE_ENUM, false, 8, 4, 0, 0}, /* 24 GatewayOAuthStatus */
-    {CX_TYPE_STRUCT, false, 26, 3, 0, 0}, /* 25 GcpSetupParams */
-    {CX_TYPE_STRUCT, false, 29, 1, 0, 0}, /* 26 CancelLoginAccountParams */
-    {CX_TYPE_STRUCT, false, 30, 1, 0, 0}, /* 27 CancelLoginAccountResponse */
-    {CX_TYPE_ENUM, false, 12, 2, 0, 0}, /* 28 CancelLoginAccountStatus */
-    {CX_TYPE_TAGGED, false, 14, 6, 0, 2427}, /* 29 LoginAccountParams */
-    {CX_TYPE_STRUCT, false, 31, 2, 0, 0}, /* 30 */
-    {CX_TYPE_ENUM, false, 26, 1, 0, 0}, /* 31 */
-    {CX_TYPE_STRUCT, false, 33, 4, 0, 0}, /* 32 */
-    {CX_TYPE_ENUM, false, 27, 2, 0, 0}, /* 33 LoginAppBrand */
-    {CX_TYPE_ENUM, false, 29, 1, 0, 0}, /* 34 */
-    {CX_TYPE_STRUCT, false, 37, 1, 0, 0}, /* 35 */
-    {CX_TYPE_ENUM, false, 30, 1, 0, 0}, /* 36 */
-    {CX_TYPE_STRUCT, false, 38, 4, 0, 0}, /* 37 */
-    {CX_TYPE_ENUM, false, 31, 1, 0, 0}, /* 38 */
-    {CX_TYPE_STRUCT, false, 42, 3, 0, 0}, /* 39 */
-    {CX_TYPE_ENUM, false, 32, 1, 0, 0}, /* 40 */
-    {CX_TYPE_STRUCT, false, 45, 5, 0, 0}, /* 41 */
-    {CX_TYPE_ENUM, false, 33, 1, 0, 0}, /* 42 */
-    {CX_TYPE_TAGGED, false, 34, 5, 0, 2427}, /* 43 LoginAccountResponse */
-    {CX_TYPE_STRUCT, false, 50, 1, 0, 0}, /* 44 */
-    {CX_TYPE_STRUCT, false, 51, 3, 0, 0}, /* 45 */
-    {CX_TYPE_STRUCT, false, 54, 4, 0, 0}, /* 46 */
-    {CX_TYPE_STRUCT, false, 58, 1, 0, 0}, /* 47 */
-    {CX_TYPE_STRUCT, false, 59, 1, 0, 0}, /* 48 */
-    {CX_TYPE_STRUCT, false, 60, 2, 0, 0}, /* 49 ConsumeAccountRateLimitResetCreditParams */
-    {CX_TYPE_STRUCT, false, 62, 1, 0, 0}, /* 50 ConsumeAccountRateLimitResetCreditResponse */
-    {CX_TYPE_ENUM, false, 44, 4, 0, 0}, /* 51 ConsumeAccountRateLimitResetCreditOutcome */
-    {CX_TYPE_STRUCT, false, 63, 2, 0, 0}, /* 52 GetAccountRateLimitsParams */
-    {CX_TYPE_STRUCT, false, 65, 6, 0, 0}, /* 53 GetAccountRateLimitsResponse */
-    {CX_TYPE_STRUCT, false, 71, 2, 0, 0}, /* 54 RateLimitResetCreditsSummary */
-    {CX_TYPE_ARRAY, false, 0, 0, 56, 0}, /* 55 */
-    {CX_TYPE_STRUCT, false, 73, 7, 0, 0}, /* 56 RateLimitResetCredit */
-    {CX_TYPE_ENUM, false, 48, 2, 0, 0}, /* 57 RateLimitResetType */
-    {CX_TYPE_ENUM, false, 50, 4, 0, 0}, /* 58 RateLimitResetCreditStatus */
-    {CX_TYPE_STRUCT, false, 80, 10, 0, 0}, /* 59 RateLimitSnapshot */
-    {CX_TYPE_STRUCT, false, 90, 3, 0, 0}, /* 60 CreditsSnapshot */
-    {CX_TYPE_STRUCT, false, 93, 4, 0, 0}, /* 61 SpendControlLimitSnapshot */
-    {CX_TYPE_ENUM, false, 54, 20, 0, 0}, /* 62 PlanType */
-    {CX_TYPE_STRUCT, false, 97, 3, 0, 0}, /* 63 RateLimitWindow */
-    {CX_TYPE_ENUM, false, 74, 5, 0, 0}, /* 64 RateLimitReachedType */
-    {CX_TYPE_MAP, false, 0, 0, 59, 0}, /* 65 */
-    {CX_TYPE_STRUCT, false, 100, 1, 0, 0}, /* 66 GetAccountParams */
-    {CX_TYPE_STRUCT, false, 101, 4, 0, 0}, /* 67 GetAccountResponse */
-    {CX_TYPE_TAGGED, false, 79, 4, 0, 2427}, /* 68 Account */
-    {CX_TYPE_STRUCT, false, 105, 4, 0, 0}, /* 69 */
-    {CX_TYPE_STRUCT, false, 109, 2, 0, 0}, /* 70 */
-    {CX_TYPE_STRUCT, false, 111, 1, 0, 0}, /* 71 */
-    {CX_TYPE_ENUM, false, 87, 1, 0, 0}, /* 72 GcpProviderId */
-    {CX_TYPE_STRUCT, false, 112, 3, 0, 0}, /* 73 WorkspaceRouting */
-    {CX_TYPE_ENUM, false, 88, 3, 0, 0}, /* 74 AccountRoutingOverride */
-    {CX_TYPE_STRUCT, false, 115, 1, 0, 0}, /* 75 GetAccountSecuritySetupResponse */
-    {CX_TYPE_STRUCT, false, 116, 5, 0, 0}, /* 76 AccountSecuritySetupNotice */
-    {CX_TYPE_STRUCT, false, 121, 2, 0, 0}, /* 77 AccountSecuritySetupAction */
-    {CX_TYPE_STRUCT, false, 123, 1, 0, 0}, /* 78 SendAddCreditsNudgeEmailParams */
-    {CX_TYPE_ENUM, false, 91, 2, 0, 0}, /* 79 AddCreditsNudgeCreditType */
-    {CX_TYPE_STRUCT, false, 124, 1, 0, 0}, /* 80 SendAddCreditsNudgeEmailResponse */
-    {CX_TYPE_ENUM, false, 93, 2, 0, 0}, /* 81 AddCreditsNudgeEmailStatus */
-    {CX_TYPE_STRUCT, false, 125, 1, 0, 0}, /* 82 GetAccountTokenUsageParams */
-    {CX_TYPE_STRUCT, false, 126, 3, 0, 0}, /* 83 GetAccountTokenUsageResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 85, 0}, /* 84 */
-    {CX_TYPE_STRUCT, false, 129, 2, 0, 0}, /* 85 AccountTokenUsageDailyBucket */
-    {CX_TYPE_STRUCT, false, 131, 5, 0, 0}, /* 86 AccountTokenUsageSummary */
-    {CX_TYPE_STRUCT, false, 136, 5, 0, 0}, /* 87 ThreadUsage */
-    {CX_TYPE_ARRAY, false, 0, 0, 89, 0}, /* 88 */
-    {CX_TYPE_STRUCT, false, 141, 9, 0, 0}, /* 89 ThreadUsageBreakdownGroup */
-    {CX_TYPE_STRUCT, false, 150, 2, 0, 0}, /* 90 GetWorkspaceMessagesResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 92, 0}, /* 91 */
-    {CX_TYPE_STRUCT, false, 152, 5, 0, 0}, /* 92 WorkspaceMessage */
-    {CX_TYPE_ENUM, false, 95, 3, 0, 0}, /* 93 WorkspaceMessageType */
-    {CX_TYPE_STRUCT, false, 157, 1, 0, 0}, /* 94 AccountSessionsListParams */
-    {CX_TYPE_STRUCT, false, 158, 2, 0, 0}, /* 95 AccountSessionsResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 97, 0}, /* 96 */
-    {CX_TYPE_STRUCT, false, 160, 9, 0, 0}, /* 97 AccountSession */
-    {CX_TYPE_ARRAY, false, 0, 0, 99, 0}, /* 98 */
-    {CX_TYPE_STRUCT, false, 169, 4, 0, 0}, /* 99 AccountSessionWorkspace */
-    {CX_TYPE_ENUM, false, 98, 2, 0, 0}, /* 100 AccountSessionWorkspaceKind */
-    {CX_TYPE_STRUCT, false, 173, 3, 0, 0}, /* 101 AccountSessionsSwitchParams */
-    {CX_TYPE_STRUCT, false, 176, 4, 0, 0}, /* 102 AccountSessionsSwitchResponse */
-    {CX_TYPE_STRUCT, false, 180, 2, 0, 0}, /* 103 AppsInstalledParams */
-    {CX_TYPE_STRUCT, false, 182, 1, 0, 0}, /* 104 AppsInstalledResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 106, 0}, /* 105 */
-    {CX_TYPE_STRUCT, false, 183, 4, 0, 0}, /* 106 InstalledApp */
-    {CX_TYPE_STRUCT, false, 187, 4, 0, 0}, /* 107 AppsListParams */
-    {CX_TYPE_STRUCT, false, 191, 2, 0, 0}, /* 108 AppsListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 110, 0}, /* 109 */
-    {CX_TYPE_STRUCT, false, 193, 15, 0, 0}, /* 110 AppInfo */
-    {CX_TYPE_STRUCT, false, 208, 11, 0, 0}, /* 111 AppMetadata */
-    {CX_TYPE_ARRAY, false, 0, 0, 5, 0}, /* 112 */
-    {CX_TYPE_STRUCT, false, 219, 1, 0, 0}, /* 113 AppReview */
-    {CX_TYPE_ARRAY, false, 0, 0, 115, 0}, /* 114 */
-    {CX_TYPE_STRUCT, false, 220, 3, 0, 0}, /* 115 AppScreenshot */
-    {CX_TYPE_STRUCT, false, 223, 6, 0, 0}, /* 116 AppBranding */
-    {CX_TYPE_MAP, false, 0, 0, 5, 0}, /* 117 */
-    {CX_TYPE_STRUCT, false, 229, 3, 0, 0}, /* 118 AppsReadParams */
-    {CX_TYPE_STRUCT, false, 232, 2, 0, 0}, /* 119 AppsReadResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 121, 0}, /* 120 */
-    {CX_TYPE_STRUCT, false, 234, 9, 0, 0}, /* 121 ConnectorMetadata */
-    {CX_TYPE_ARRAY, false, 0, 0, 123, 0}, /* 122 */
-    {CX_TYPE_STRUCT, false, 243, 6, 0, 0}, /* 123 AppToolSummary */
-    {CX_TYPE_STRUCT, false, 249, 1, 0, 0}, /* 124 CollaborationModeListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 126, 0}, /* 125 */
-    {CX_TYPE_STRUCT, false, 250, 4, 0, 0}, /* 126 CollaborationModeMask */
-    {CX_TYPE_ENUM, false, 100, 2, 0, 0}, /* 127 ModeKind */
-    {CX_TYPE_STRUCT, false, 254, 14, 0, 0}, /* 128 CommandExecParams */
-    {CX_TYPE_MAP, false, 0, 0, 130, 0}, /* 129 */
-    {CX_TYPE_CHOICE, false, 102, 2, 0, 0}, /* 130 */
-    {CX_TYPE_TAGGED, false, 104, 4, 0, 2427}, /* 131 SandboxPolicy */
-    {CX_TYPE_STRUCT, false, 268, 1, 0, 0}, /* 132 */
-    {CX_TYPE_ENUM, false, 112, 1, 0, 0}, /* 133 */
-    {CX_TYPE_STRUCT, false, 269, 2, 0, 0}, /* 134 */
-    {CX_TYPE_ENUM, false, 113, 1, 0, 0}, /* 135 */
-    {CX_TYPE_STRUCT, false, 271, 2, 0, 0}, /* 136 */
-    {CX_TYPE_ENUM, false, 114, 2, 0, 0}, /* 137 NetworkAccess */
-    {CX_TYPE_ENUM, false, 116, 1, 0, 0}, /* 138 */
-    {CX_TYPE_STRUCT, false, 273, 5, 0, 0}, /* 139 */
-    {CX_TYPE_ENUM, false, 117, 1, 0, 0}, /* 140 */
-    {CX_TYPE_STRUCT, false, 278, 2, 0, 0}, /* 141 CommandExecTerminalSize */
-    {CX_TYPE_STRUCT, false, 280, 3, 0, 0}, /* 142 CommandExecResponse */
-    {CX_TYPE_STRUCT, false, 283, 2, 0, 0}, /* 143 CommandExecResizeParams */
-    {CX_TYPE_STRUCT, false, 285, 1, 0, 0}, /* 144 CommandExecTerminateParams */
-    {CX_TYPE_STRUCT, false, 286, 3, 0, 0}, /* 145 CommandExecWriteParams */
-    {CX_TYPE_STRUCT, false, 289, 4, 0, 0}, /* 146 ConfigBatchWriteParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 148, 0}, /* 147 */
-    {CX_TYPE_STRUCT, false, 293, 3, 0, 0}, /* 148 ConfigEdit */
-    {CX_TYPE_ENUM, false, 118, 2, 0, 0}, /* 149 MergeStrategy */
-    {CX_TYPE_STRUCT, false, 296, 4, 0, 0}, /* 150 ConfigWriteResponse */
-    {CX_TYPE_STRUCT, false, 300, 3, 0, 0}, /* 151 OverriddenMetadata */
-    {CX_TYPE_STRUCT, false, 303, 2, 0, 0}, /* 152 ConfigLayerMetadata */
-    {CX_TYPE_TAGGED, false, 120, 9, 0, 2427}, /* 153 ConfigLayerSource */
-    {CX_TYPE_STRUCT, false, 305, 2, 0, 0}, /* 154 */
-    {CX_TYPE_ENUM, false, 138, 1, 0, 0}, /* 155 */
-    {CX_TYPE_STRUCT, false, 307, 3, 0, 0}, /* 156 */
-    {CX_TYPE_ENUM, false, 139, 1, 0, 0}, /* 157 */
-    {CX_TYPE_STRUCT, false, 310, 2, 0, 0}, /* 158 */
-    {CX_TYPE_ENUM, false, 140, 1, 0, 0}, /* 159 */
-    {CX_TYPE_STRUCT, false, 312, 3, 0, 0}, /* 160 */
-    {CX_TYPE_ENUM, false, 141, 1, 0, 0}, /* 161 */
-    {CX_TYPE_STRUCT, false, 315, 3, 0, 0}, /* 162 */
-    {CX_TYPE_ENUM, false, 142, 1, 0, 0}, /* 163 */
-    {CX_TYPE_STRUCT, false, 318, 2, 0, 0}, /* 164 */
-    {CX_TYPE_ENUM, false, 143, 1, 0, 0}, /* 165 */
-    {CX_TYPE_STRUCT, false, 320, 1, 0, 0}, /* 166 */
-    {CX_TYPE_ENUM, false, 144, 1, 0, 0}, /* 167 */
-    {CX_TYPE_STRUCT, false, 321, 2, 0, 0}, /* 168 */
-    {CX_TYPE_ENUM, false, 145, 1, 0, 0}, /* 169 */
-    {CX_TYPE_STRUCT, false, 323, 1, 0, 0}, /* 170 */
-    {CX_TYPE_ENUM, false, 146, 1, 0, 0}, /* 171 */
-    {CX_TYPE_ENUM, false, 147, 2, 0, 0}, /* 172 WriteStatus */
-    {CX_TYPE_STRUCT, false, 324, 2, 0, 0}, /* 173 ConfigReadParams */
-    {CX_TYPE_STRUCT, false, 326, 3, 0, 0}, /* 174 ConfigReadResponse */
-    {CX_TYPE_STRUCT, true, 329, 27, 0, 0}, /* 175 Config */
-    {CX_TYPE_STRUCT, true, 356, 1, 0, 0}, /* 176 AnalyticsConfig */
-    {CX_TYPE_CHOICE, false, 149, 2, 0, 0}, /* 177 AskForApproval */
-    {CX_TYPE_ENUM, false, 151, 3, 0, 0}, /* 178 */
-    {CX_TYPE_STRUCT, false, 357, 1, 0, 0}, /* 179 */
-    {CX_TYPE_STRUCT, false, 358, 5, 0, 0}, /* 180 */
-    {CX_TYPE_ENUM, false, 154, 3, 0, 0}, /* 181 ApprovalsReviewer */
-    {CX_TYPE_STRUCT, false, 363, 1, 0, 0}, /* 182 AppsConfig */
-    {CX_TYPE_STRUCT, false, 364, 5, 0, 0}, /* 183 AppsDefaultConfig */
-    {CX_TYPE_ENUM, false, 157, 4, 0, 0}, /* 184 AppToolApproval */
-    {CX_TYPE_STRUCT, false, 369, 3, 0, 0}, /* 185 BrowserUseConfig */
-    {CX_TYPE_STRUCT, false, 372, 4, 0, 0}, /* 186 BrowserUseOriginPolicyConfig */
-    {CX_TYPE_ENUM, false, 161, 2, 0, 0}, /* 187 GuardianAssessmentOutcome */
-    {CX_TYPE_MAP, false, 0, 0, 186, 0}, /* 188 */
-    {CX_TYPE_ENUM, false, 163, 2, 0, 0}, /* 189 WebSearchProvider */
-    {CX_TYPE_STRUCT, false, 376, 3, 0, 0}, /* 190 ComputerUseConfig */
-    {CX_TYPE_STRUCT, false, 379, 1, 0, 0}, /* 191 ComputerUseMacosConfig */
-    {CX_TYPE_MAP, false, 0, 0, 187, 0}, /* 192 */
-    {CX_TYPE_STRUCT, false, 380, 2, 0, 0}, /* 193 ComputerUseWindowsConfig */
-    {CX_TYPE_ARRAY, false, 0, 0, 195, 0}, /* 194 */
-    {CX_TYPE_STRUCT, false, 382, 4, 0, 0}, /* 195 ComputerUseWindowsExeConfig */
-    {CX_TYPE_CHOICE, false, 165, 2, 0, 0}, /* 196 ThreadListCwdFilter */
-    {CX_TYPE_ENUM, false, 167, 2, 0, 0}, /* 197 ForcedLoginMethod */
-    {CX_TYPE_ENUM, false, 169, 2, 0, 0}, /* 198 AutoCompactTokenLimitScope */
-    {CX_TYPE_ENUM, false, 171, 4, 0, 0}, /* 199 ReasoningSummary */
-    {CX_TYPE_ENUM, false, 175, 3, 0, 0}, /* 200 Verbosity */
-    {CX_TYPE_ENUM, false, 178, 3, 0, 0}, /* 201 SandboxMode */
-    {CX_TYPE_STRUCT, false, 386, 4, 0, 0}, /* 202 SandboxWorkspaceWrite */
-    {CX_TYPE_STRUCT, false, 390, 1, 0, 0}, /* 203 ToolsV2 */
-    {CX_TYPE_STRUCT, false, 391, 3, 0, 0}, /* 204 WebSearchToolConfig */
-    {CX_TYPE_STRUCT, false, 394, 4, 0, 0}, /* 205 WebSearchLocation */
-    {CX_TYPE_ENUM, false, 181, 4, 0, 0}, /* 206 WebSearchMode */
-    {CX_TYPE_ARRAY, false, 0, 0, 208, 0}, /* 207 */
-    {CX_TYPE_STRUCT, false, 398, 4, 0, 0}, /* 208 ConfigLayer */
-    {CX_TYPE_MAP, false, 0, 0, 152, 0}, /* 209 */
-    {CX_TYPE_STRUCT, false, 402, 5, 0, 0}, /* 210 ConfigValueWriteParams */
-    {CX_TYPE_STRUCT, false, 407, 2, 0, 0}, /* 211 ConfigRequirementsReadResponse */
-    {CX_TYPE_STRUCT, false, 409, 34, 0, 0}, /* 212 ConfigRequirements */
-    {CX_TYPE_ARRAY, false, 0, 0, 177, 0}, /* 213 */
-    {CX_TYPE_ARRAY, false, 0, 0, 181, 0}, /* 214 */
-    {CX_TYPE_ARRAY, false, 0, 0, 197, 0}, /* 215 */
-    {CX_TYPE_MAP, false, 0, 0, 2, 0}, /* 216 */
-    {CX_TYPE_ARRAY, false, 0, 0, 201, 0}, /* 217 */
-    {CX_TYPE_ARRAY, false, 0, 0, 206, 0}, /* 218 */
-    {CX_TYPE_ARRAY, false, 0, 0, 220, 0}, /* 219 */
-    {CX_TYPE_ENUM, false, 185, 3, 0, 0}, /* 220 WindowsSandboxImplementation */
-    {CX_TYPE_STRUCT, false, 443, 2, 0, 0}, /* 221 ApplicationRequirements */
-    {CX_TYPE_STRUCT, false, 445, 2, 0, 0}, /* 222 ApplicationNetworkRequirements */
-    {CX_TYPE_STRUCT, false, 447, 2, 0, 0}, /* 223 ApplicationStorageRequirements */
-    {CX_TYPE_STRUCT, false, 449, 2, 0, 0}, /* 224 AutoReviewRequirements */
-    {CX_TYPE_STRUCT, false, 451, 7, 0, 0}, /* 225 BrowserUseRequirements */
-    {CX_TYPE_STRUCT, false, 458, 7, 0, 0}, /* 226 BrowserUseOriginPolicy */
-    {CX_TYPE_ENUM, false, 188, 2, 0, 0}, /* 227 BrowserUseAccessApprovalLifetime */
-    {CX_TYPE_STRUCT, false, 465, 1, 0, 0}, /* 228 BrowserUseExtensionRequirements */
-    {CX_TYPE_ARRAY, false, 0, 0, 230, 0}, /* 229 */
-    {CX_TYPE_STRUCT, false, 466, 2, 0, 0}, /* 230 RequestHeader */
-    {CX_TYPE_MAP, false, 0, 0, 226, 0}, /* 231 */
-    {CX_TYPE_ENUM, false, 190, 4, 0, 0}, /* 232 CliAuthCredentialsStoreMode */
-    {CX_TYPE_STRUCT, false, 468, 5, 0, 0}, /* 233 ComputerUseRequirements */
-    {CX_TYPE_STRUCT, false, 473, 1, 0, 0}, /* 234 ComputerUseMacosRequirements */
-    {CX_TYPE_STRUCT, false, 474, 2, 0, 0}, /* 235 ComputerUseWindowsRequirements */
-    {CX_TYPE_ARRAY, false, 0, 0, 237, 0}, /* 236 */
-    {CX_TYPE_STRUCT, false, 476, 4, 0, 0}, /* 237 ComputerUseWindowsExeRequirement */
-    {CX_TYPE_ENUM, false, 194, 1, 0, 0}, /* 238 ResidencyRequirement */
-    {CX_TYPE_STRUCT, false, 480, 1, 0, 0}, /* 239 FeedbackRequirements */
-    {CX_TYPE_STRUCT, false, 481, 16, 0, 0}, /* 240 ManagedHooksRequirements */
-    {CX_TYPE_ARRAY, false, 0, 0, 242, 0}, /* 241 */
-    {CX_TYPE_STRUCT, false, 497, 2, 0, 0}, /* 242 ConfiguredHookMatcherGroup */
-    {CX_TYPE_ARRAY, false, 0, 0, 244, 0}, /* 243 */
-    {CX_TYPE_TAGGED, false, 195, 4, 0, 2427}, /* 244 ConfiguredHookHandler */
-    {CX_TYPE_STRUCT, false, 499, 7, 0, 0}, /* 245 */
-    {CX_TYPE_ENUM, false, 203, 1, 0, 0}, /* 246 */
-    {CX_TYPE_STRUCT, false, 506, 6, 0, 0}, /* 247 */
-    {CX_TYPE_ENUM, false, 204, 1, 0, 0}, /* 248 */
-    {CX_TYPE_STRUCT, false, 512, 1, 0, 0}, /* 249 */
-    {CX_TYPE_ENUM, false, 205, 1, 0, 0}, /* 250 */
-    {CX_TYPE_STRUCT, false, 513, 1, 0, 0}, /* 251 */
-    {CX_TYPE_ENUM, false, 206, 1, 0, 0}, /* 252 AutoReviewDecisionSource */
-    {CX_TYPE_STRUCT, false, 514, 1, 0, 0}, /* 253 InAppBrowserRequirements */
-    {CX_TYPE_STRUCT, false, 515, 1, 0, 0}, /* 254 ModelsRequirements */
-    {CX_TYPE_STRUCT, false, 516, 3, 0, 0}, /* 255 NewThreadModelDefaults */
-    {CX_TYPE_STRUCT, false, 519, 14, 0, 0}, /* 256 NetworkRequirements */
-    {CX_TYPE_STRUCT, false, 533, 11, 0, 0}, /* 257 OtelRequirements */
-    {CX_TYPE_CHOICE, false, 207, 2, 0, 0}, /* 258 OtelExporter */
-    {CX_TYPE_ENUM, false, 209, 2, 0, 0}, /* 259 */
-    {CX_TYPE_STRUCT, false, 544, 2, 0, 0}, /* 260 */
-    {CX_TYPE_STRUCT, false, 546, 3, 0, 0}, /* 261 */
-    {CX_TYPE_STRUCT, false, 549, 3, 0, 0}, /* 262 OtelTlsConfig */
-    {CX_TYPE_STRUCT, false, 552, 4, 0, 0}, /* 263 */
-    {CX_TYPE_ENUM, false, 211, 2, 0, 0}, /* 264 OtelHttpProtocol */
-    {CX_TYPE_STRUCT, false, 556, 1, 0, 0}, /* 265 OtelToolResultLogConfig */
-    {CX_TYPE_MAP, false, 0, 0, 117, 0}, /* 266 */
-    {CX_TYPE_STRUCT, false, 557, 6, 0, 0}, /* 267 EnvironmentAddParams */
-    {CX_TYPE_STRUCT, false, 563, 1, 0, 0}, /* 268 EnvironmentSkillsParams */
-    {CX_TYPE_STRUCT, false, 564, 1, 0, 0}, /* 269 EnvironmentInfoParams */
-    {CX_TYPE_STRUCT, false, 565, 2, 0, 0}, /* 270 EnvironmentInfoResponse */
-    {CX_TYPE_STRUCT, false, 567, 2, 0, 0}, /* 271 EnvironmentShellInfo */
-    {CX_TYPE_STRUCT, false, 569, 2, 0, 0}, /* 272 EnvironmentStatusResponse */
-    {CX_TYPE_ENUM, false, 213, 4, 0, 0}, /* 273 EnvironmentStatusKind */
-    {CX_TYPE_STRUCT, false, 571, 1, 0, 0}, /* 274 ExperimentalFeatureEnablementSetParams */
-    {CX_TYPE_STRUCT, false, 572, 3, 0, 0}, /* 275 ExperimentalFeatureListParams */
-    {CX_TYPE_STRUCT, false, 575, 2, 0, 0}, /* 276 ExperimentalFeatureListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 278, 0}, /* 277 */
-    {CX_TYPE_STRUCT, false, 577, 7, 0, 0}, /* 278 ExperimentalFeature */
-    {CX_TYPE_ENUM, false, 217, 5, 0, 0}, /* 279 ExperimentalFeatureStage */
-    {CX_TYPE_STRUCT, false, 584, 6, 0, 0}, /* 280 ExternalAgentConfigDetectParams */
-    {CX_TYPE_STRUCT, false, 590, 2, 0, 0}, /* 281 ExternalAgentConfigDetectResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 283, 0}, /* 282 */
-    {CX_TYPE_STRUCT, false, 592, 3, 0, 0}, /* 283 ExternalAgentDetectedConnectorCandidate */
-    {CX_TYPE_ENUM, false, 222, 2, 0, 0}, /* 284 ExternalAgentDetectedConnectorSource */
-    {CX_TYPE_ARRAY, false, 0, 0, 286, 0}, /* 285 */
-    {CX_TYPE_STRUCT, false, 595, 4, 0, 0}, /* 286 ExternalAgentConfigMigrationItem */
-    {CX_TYPE_STRUCT, false, 599, 8, 0, 0}, /* 287 MigrationDetails */
-    {CX_TYPE_ARRAY, false, 0, 0, 289, 0}, /* 288 */
-    {CX_TYPE_STRUCT, false, 607, 1, 0, 0}, /* 289 CommandMigration */
-    {CX_TYPE_ARRAY, false, 0, 0, 291, 0}, /* 290 */
-    {CX_TYPE_STRUCT, false, 608, 2, 0, 0}, /* 291 PluginsMigration */
-    {CX_TYPE_ARRAY, false, 0, 0, 293, 0}, /* 292 */
-    {CX_TYPE_STRUCT, false, 610, 3, 0, 0}, /* 293 SessionMigration */
-    {CX_TYPE_ENUM, false, 224, 10, 0, 0}, /* 294 ExternalAgentConfigMigrationItemType */
-    {CX_TYPE_STRUCT, false, 613, 4, 0, 0}, /* 295 ExternalAgentConfigImportParams */
-    {CX_TYPE_STRUCT, false, 617, 1, 0, 0}, /* 296 ExternalAgentConfigImportResponse */
-    {CX_TYPE_STRUCT, false, 618, 2, 0, 0}, /* 297 ExternalAgentConfigImportHistoriesReadResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 299, 0}, /* 298 */
-    {CX_TYPE_STRUCT, false, 620, 3, 0, 0}, /* 299 ExternalAgentImportedConnectorCandidate */
-    {CX_TYPE_ENUM, false, 234, 1, 0, 0}, /* 300 ExternalAgentImportedConnectorSource */
-    {CX_TYPE_ARRAY, false, 0, 0, 302, 0}, /* 301 */
-    {CX_TYPE_STRUCT, false, 623, 5, 0, 0}, /* 302 ExternalAgentConfigImportHistory */
-    {CX_TYPE_ARRAY, false, 0, 0, 304, 0}, /* 303 */
-    {CX_TYPE_STRUCT, false, 628, 7, 0, 0}, /* 304 ExternalAgentConfigImportItemTypeFailure */
-    {CX_TYPE_ARRAY, false, 0, 0, 306, 0}, /* 305 */
-    {CX_TYPE_STRUCT, false, 635, 5, 0, 0}, /* 306 ExternalAgentConfigImportHistoryRecordSuccessParams */
-    {CX_TYPE_STRUCT, false, 640, 2, 0, 0}, /* 307 ExternalAgentConfigImportHistoryRecordParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 309, 0}, /* 308 */
-    {CX_TYPE_STRUCT, false, 642, 3, 0, 0}, /* 309 ExternalAgentConfigImportHistoryRecordTypeResultParams */
-    {CX_TYPE_STRUCT, false, 645, 7, 0, 0}, /* 310 FeedbackSaveParams */
-    {CX_TYPE_STRUCT, false, 652, 3, 0, 0}, /* 311 FeedbackSaveResponse */
-    {CX_TYPE_STRUCT, false, 655, 6, 0, 0}, /* 312 FeedbackUploadParams */
-    {CX_TYPE_STRUCT, false, 661, 2, 0, 0}, /* 313 FeedbackUploadResponse */
-    {CX_TYPE_STRUCT, false, 663, 3, 0, 0}, /* 314 FsCopyParams */
-    {CX_TYPE_STRUCT, false, 666, 2, 0, 0}, /* 315 FsCreateDirectoryParams */
-    {CX_TYPE_STRUCT, false, 668, 1, 0, 0}, /* 316 ProjectRoot */
-    {CX_TYPE_STRUCT, false, 669, 5, 0, 0}, /* 317 FsGetMetadataResponse */
-    {CX_TYPE_STRUCT, false, 674, 1, 0, 0}, /* 318 FsReadDirectoryResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 320, 0}, /* 319 */
-    {CX_TYPE_STRUCT, false, 675, 3, 0, 0}, /* 320 FsReadDirectoryEntry */
-    {CX_TYPE_STRUCT, false, 678, 1, 0, 0}, /* 321 FsReadFileResponse */
-    {CX_TYPE_STRUCT, false, 679, 3, 0, 0}, /* 322 FsRemoveParams */
-    {CX_TYPE_STRUCT, false, 682, 1, 0, 0}, /* 323 FsUnwatchParams */
-    {CX_TYPE_STRUCT, false, 683, 2, 0, 0}, /* 324 FsWatchParams */
-    {CX_TYPE_STRUCT, false, 685, 2, 0, 0}, /* 325 FsWriteFileParams */
-    {CX_TYPE_STRUCT, false, 687, 3, 0, 0}, /* 326 FuzzyFileSearchParams */
-    {CX_TYPE_STRUCT, false, 690, 1, 0, 0}, /* 327 FuzzyFileSearchResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 329, 0}, /* 328 */
-    {CX_TYPE_STRUCT, false, 691, 6, 0, 0}, /* 329 FuzzyFileSearchResult */
-    {CX_TYPE_ARRAY, false, 0, 0, 3, 0}, /* 330 */
-    {CX_TYPE_ENUM, false, 235, 2, 0, 0}, /* 331 FuzzyFileSearchMatchType */
-    {CX_TYPE_STRUCT, false, 697, 2, 0, 0}, /* 332 FuzzyFileSearchSessionStartParams */
-    {CX_TYPE_STRUCT, false, 699, 1, 0, 0}, /* 333 FuzzyFileSearchSessionStopParams */
-    {CX_TYPE_STRUCT, false, 700, 2, 0, 0}, /* 334 FuzzyFileSearchSessionUpdateParams */
-    {CX_TYPE_STRUCT, false, 702, 2, 0, 0}, /* 335 HooksListParams */
-    {CX_TYPE_STRUCT, false, 704, 1, 0, 0}, /* 336 HooksListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 338, 0}, /* 337 */
-    {CX_TYPE_STRUCT, false, 705, 4, 0, 0}, /* 338 HooksListEntry */
-    {CX_TYPE_ARRAY, false, 0, 0, 340, 0}, /* 339 */
-    {CX_TYPE_STRUCT, false, 709, 2, 0, 0}, /* 340 SkillErrorInfo */
-    {CX_TYPE_ARRAY, false, 0, 0, 342, 0}, /* 341 */
-    {CX_TYPE_TAGGED, false, 237, 4, 0, 994}, /* 342 HookMetadata */
-    {CX_TYPE_STRUCT, false, 711, 18, 0, 0}, /* 343 */
-    {CX_TYPE_ENUM, false, 245, 14, 0, 0}, /* 344 HookEventName */
-    {CX_TYPE_ENUM, false, 259, 11, 0, 0}, /* 345 HookSource */
-    {CX_TYPE_ENUM, false, 270, 4, 0, 0}, /* 346 HookTrustStatus */
-    {CX_TYPE_STRUCT, false, 729, 18, 0, 0}, /* 347 */
-    {CX_TYPE_ENUM, false, 274, 1, 0, 0}, /* 348 */
-    {CX_TYPE_STRUCT, false, 747, 16, 0, 0}, /* 349 */
-    {CX_TYPE_STRUCT, false, 763, 16, 0, 0}, /* 350 */
-    {CX_TYPE_STRUCT, false, 779, 2, 0, 0}, /* 351 InitializeParams */
-    {CX_TYPE_STRUCT, false, 781, 7, 0, 0}, /* 352 InitializeCapabilities */
-    {CX_TYPE_STRUCT, false, 788, 3, 0, 0}, /* 353 ClientInfo */
-    {CX_TYPE_STRUCT, false, 791, 4, 0, 0}, /* 354 InitializeResponse */
-    {CX_TYPE_STRUCT, false, 795, 3, 0, 0}, /* 355 MarketplaceAddParams */
-    {CX_TYPE_STRUCT, false, 798, 3, 0, 0}, /* 356 MarketplaceAddResponse */
-    {CX_TYPE_STRUCT, false, 801, 1, 0, 0}, /* 357 MarketplaceRemoveParams */
-    {CX_TYPE_STRUCT, false, 802, 2, 0, 0}, /* 358 MarketplaceRemoveResponse */
-    {CX_TYPE_STRUCT, false, 804, 1, 0, 0}, /* 359 MarketplaceUpgradeParams */
-    {CX_TYPE_STRUCT, false, 805, 3, 0, 0}, /* 360 MarketplaceUpgradeResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 362, 0}, /* 361 */
-    {CX_TYPE_STRUCT, false, 808, 2, 0, 0}, /* 362 MarketplaceUpgradeErrorInfo */
-    {CX_TYPE_STRUCT, false, 810, 6, 0, 0}, /* 363 McpServerEventStreamStartParams */
-    {CX_TYPE_STRUCT, false, 816, 1, 0, 0}, /* 364 McpServerEventStreamStopParams */
-    {CX_TYPE_STRUCT, false, 817, 5, 0, 0}, /* 365 McpServerOauthLoginParams */
-    {CX_TYPE_ENUM, false, 275, 3, 0, 0}, /* 366 McpServerOauthClientRegistration */
-    {CX_TYPE_STRUCT, false, 822, 2, 0, 0}, /* 367 McpServerOauthLoginResponse */
-    {CX_TYPE_STRUCT, false, 824, 7, 0, 0}, /* 368 McpResourceReadParams */
-    {CX_TYPE_STRUCT, false, 831, 2, 0, 0}, /* 369 McpResourceReadTarget */
-    {CX_TYPE_STRUCT, false, 833, 2, 0, 0}, /* 370 McpResourceReadResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 372, 0}, /* 371 */
-    {CX_TYPE_STRUCT, false, 835, 5, 0, 0}, /* 372 ResourceContent */
-    {CX_TYPE_STRUCT, false, 840, 5, 0, 0}, /* 373 McpServerToolCallParams */
-    {CX_TYPE_STRUCT, false, 845, 4, 0, 0}, /* 374 McpServerToolCallResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 0, 0}, /* 375 */
-    {CX_TYPE_STRUCT, false, 849, 5, 0, 0}, /* 376 ListMcpServerStatusParams */
-    {CX_TYPE_ENUM, false, 278, 2, 0, 0}, /* 377 McpServerStatusDetail */
-    {CX_TYPE_STRUCT, false, 854, 2, 0, 0}, /* 378 ListMcpServerStatusResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 380, 0}, /* 379 */
-    {CX_TYPE_STRUCT, false, 856, 12, 0, 0}, /* 380 McpServerStatus */
-    {CX_TYPE_ENUM, false, 280, 5, 0, 0}, /* 381 McpAuthStatus */
-    {CX_TYPE_ARRAY, false, 0, 0, 383, 0}, /* 382 */
-    {CX_TYPE_STRUCT, false, 868, 6, 0, 0}, /* 383 ResourceTemplate */
-    {CX_TYPE_ARRAY, false, 0, 0, 385, 0}, /* 384 */
-    {CX_TYPE_STRUCT, false, 874, 9, 0, 0}, /* 385 Resource */
-    {CX_TYPE_ENUM, false, 285, 7, 0, 0}, /* 386 McpServerConnectionStatus */
-    {CX_TYPE_STRUCT, false, 883, 6, 0, 0}, /* 387 McpServerInfo */
-    {CX_TYPE_MAP, false, 0, 0, 389, 0}, /* 388 */
-    {CX_TYPE_STRUCT, false, 889, 8, 0, 0}, /* 389 Tool */
-    {CX_TYPE_STRUCT, false, 897, 1, 0, 0}, /* 390 MemoryStatusParams */
-    {CX_TYPE_STRUCT, false, 898, 2, 0, 0}, /* 391 MemoryStatusResponse */
-    {CX_TYPE_STRUCT, false, 900, 1, 0, 0}, /* 392 MockExperimentalMethodParams */
-    {CX_TYPE_STRUCT, false, 901, 1, 0, 0}, /* 393 MockExperimentalMethodResponse */
-    {CX_TYPE_STRUCT, false, 902, 4, 0, 0}, /* 394 ModelListParams */
-    {CX_TYPE_STRUCT, false, 906, 2, 0, 0}, /* 395 ModelListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 397, 0}, /* 396 */
-    {CX_TYPE_STRUCT, false, 908, 19, 0, 0}, /* 397 Model */
-    {CX_TYPE_STRUCT, false, 927, 1, 0, 0}, /* 398 MisalignmentSteer */
-    {CX_TYPE_STRUCT, false, 928, 1, 0, 0}, /* 399 ModelAccessPrograms */
-    {CX_TYPE_ARRAY, false, 0, 0, 401, 0}, /* 400 */
-    {CX_TYPE_ENUM, false, 292, 3, 0, 0}, /* 401 CyberAccessProgram */
-    {CX_TYPE_ARRAY, false, 0, 0, 403, 0}, /* 402 */
-    {CX_TYPE_ENUM, false, 295, 3, 0, 0}, /* 403 InputModality */
-    {CX_TYPE_ENUM, false, 298, 3, 0, 0}, /* 404 MultiAgentVersion */
-    {CX_TYPE_ARRAY, false, 0, 0, 406, 0}, /* 405 */
-    {CX_TYPE_STRUCT, false, 929, 3, 0, 0}, /* 406 ModelServiceTier */
-    {CX_TYPE_ARRAY, false, 0, 0, 408, 0}, /* 407 */
-    {CX_TYPE_STRUCT, false, 932, 2, 0, 0}, /* 408 ReasoningEffortOption */
-    {CX_TYPE_STRUCT, false, 934, 5, 0, 0}, /* 409 ModelUpgradeInfo */
-    {CX_TYPE_STRUCT, false, 939, 2, 0, 0}, /* 410 ModelProviderCapabilitiesReadResponse */
-    {CX_TYPE_STRUCT, false, 941, 1, 0, 0}, /* 411 ModelProviderConfigWriteParams */
-    {CX_TYPE_TAGGED, false, 301, 3, 0, 2427}, /* 412 ProviderSettingsPatch */
-    {CX_TYPE_STRUCT, false, 942, 5, 0, 0}, /* 413 */
-    {CX_TYPE_ENUM, false, 307, 1, 0, 0}, /* 414 */
-    {CX_TYPE_STRUCT, false, 947, 4, 0, 0}, /* 415 */
-    {CX_TYPE_ENUM, false, 308, 2, 0, 0}, /* 416 BedrockProviderId */
-    {CX_TYPE_ENUM, false, 310, 1, 0, 0}, /* 417 */
-    {CX_TYPE_STRUCT, false, 951, 5, 0, 0}, /* 418 */
-    {CX_TYPE_STRUCT, false, 956, 1, 0, 0}, /* 419 ModelProviderConfigWriteResponse */
-    {CX_TYPE_STRUCT, false, 957, 5, 0, 0}, /* 420 ModelProviderSummary */
-    {CX_TYPE_TAGGED, false, 311, 4, 0, 2427}, /* 421 ProviderSettings */
-    {CX_TYPE_STRUCT, false, 962, 1, 0, 0}, /* 422 */
-    {CX_TYPE_ENUM, false, 319, 1, 0, 0}, /* 423 */
-    {CX_TYPE_STRUCT, false, 963, 2, 0, 0}, /* 424 */
-    {CX_TYPE_TAGGED, false, 320, 3, 0, 1400}, /* 425 GatewayAuth */
-    {CX_TYPE_STRUCT, false, 965, 1, 0, 0}, /* 426 */
-    {CX_TYPE_ENUM, false, 326, 1, 0, 0}, /* 427 */
-    {CX_TYPE_STRUCT, false, 966, 2, 0, 0}, /* 428 */
-    {CX_TYPE_ENUM, false, 327, 1, 0, 0}, /* 429 */
-    {CX_TYPE_STRUCT, false, 968, 2, 0, 0}, /* 430 */
-    {CX_TYPE_ENUM, false, 328, 1, 0, 0}, /* 431 */
-    {CX_TYPE_STRUCT, false, 970, 3, 0, 0}, /* 432 */
-    {CX_TYPE_STRUCT, false, 973, 4, 0, 0}, /* 433 */
-    {CX_TYPE_STRUCT, false, 977, 3, 0, 0}, /* 434 ModelProviderListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 420, 0}, /* 435 */
-    {CX_TYPE_STRUCT, false, 980, 3, 0, 0}, /* 436 PermissionProfileListParams */
-    {CX_TYPE_STRUCT, false, 983, 2, 0, 0}, /* 437 PermissionProfileListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 439, 0}, /* 438 */
-    {CX_TYPE_STRUCT, false, 985, 3, 0, 0}, /* 439 PermissionProfileSummary */
-    {CX_TYPE_STRUCT, false, 988, 4, 0, 0}, /* 440 PluginInstallParams */
-    {CX_TYPE_STRUCT, false, 992, 2, 0, 0}, /* 441 PluginInstallResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 443, 0}, /* 442 */
-    {CX_TYPE_STRUCT, false, 994, 5, 0, 0}, /* 443 AppSummary */
-    {CX_TYPE_ENUM, false, 329, 2, 0, 0}, /* 444 PluginAuthPolicy */
-    {CX_TYPE_STRUCT, false, 999, 2, 0, 0}, /* 445 PluginInstalledParams */
-    {CX_TYPE_STRUCT, false, 1001, 2, 0, 0}, /* 446 PluginInstalledResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 448, 0}, /* 447 */
-    {CX_TYPE_STRUCT, false, 1003, 2, 0, 0}, /* 448 MarketplaceLoadErrorInfo */
-    {CX_TYPE_ARRAY, false, 0, 0, 450, 0}, /* 449 */
-    {CX_TYPE_STRUCT, false, 1005, 4, 0, 0}, /* 450 PluginMarketplaceEntry */
-    {CX_TYPE_STRUCT, false, 1009, 1, 0, 0}, /* 451 MarketplaceInterface */
-    {CX_TYPE_ARRAY, false, 0, 0, 453, 0}, /* 452 */
-    {CX_TYPE_STRUCT, false, 1010, 19, 0, 0}, /* 453 PluginSummary */
-    {CX_TYPE_ENUM, false, 331, 2, 0, 0}, /* 454 PluginAvailability */
-    {CX_TYPE_ENUM, false, 333, 4, 0, 0}, /* 455 PluginDisabledReason */
-    {CX_TYPE_ENUM, false, 337, 3, 0, 0}, /* 456 PluginInstallPolicy */
-    {CX_TYPE_ENUM, false, 340, 2, 0, 0}, /* 457 PluginInstallPolicySource */
-    {CX_TYPE_STRUCT, false, 1029, 19, 0, 0}, /* 458 PluginInterface */
-    {CX_TYPE_STRUCT, false, 1048, 8, 0, 0}, /* 459 PluginShareContext */
-    {CX_TYPE_ENUM, false, 342, 3, 0, 0}, /* 460 PluginShareDiscoverability */
-    {CX_TYPE_ARRAY, false, 0, 0, 462, 0}, /* 461 */
-    {CX_TYPE_STRUCT, false, 1056, 4, 0, 0}, /* 462 PluginSharePrincipal */
-    {CX_TYPE_ENUM, false, 345, 3, 0, 0}, /* 463 PluginSharePrincipalType */
-    {CX_TYPE_ENUM, false, 348, 3, 0, 0}, /* 464 PluginSharePrincipalRole */
-    {CX_TYPE_TAGGED, false, 351, 4, 0, 2427}, /* 465 PluginSource */
-    {CX_TYPE_STRUCT, false, 1060, 2, 0, 0}, /* 466 */
-    {CX_TYPE_ENUM, false, 359, 1, 0, 0}, /* 467 */
-    {CX_TYPE_STRUCT, false, 1062, 5, 0, 0}, /* 468 */
-    {CX_TYPE_ENUM, false, 360, 1, 0, 0}, /* 469 */
-    {CX_TYPE_STRUCT, false, 1067, 4, 0, 0}, /* 470 */
-    {CX_TYPE_ENUM, false, 361, 1, 0, 0}, /* 471 */
-    {CX_TYPE_STRUCT, false, 1071, 1, 0, 0}, /* 472 */
-    {CX_TYPE_ENUM, false, 362, 1, 0, 0}, /* 473 */
-    {CX_TYPE_STRUCT, false, 1072, 3, 0, 0}, /* 474 PluginListParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 476, 0}, /* 475 */
-    {CX_TYPE_ENUM, false, 363, 5, 0, 0}, /* 476 PluginListMarketplaceKind */
-    {CX_TYPE_STRUCT, false, 1075, 3, 0, 0}, /* 477 PluginListResponse */
-    {CX_TYPE_STRUCT, false, 1078, 3, 0, 0}, /* 478 PluginReadParams */
-    {CX_TYPE_STRUCT, false, 1081, 1, 0, 0}, /* 479 PluginReadResponse */
-    {CX_TYPE_STRUCT, false, 1082, 12, 0, 0}, /* 480 PluginDetail */
-    {CX_TYPE_ARRAY, false, 0, 0, 482, 0}, /* 481 */
-    {CX_TYPE_STRUCT, false, 1094, 9, 0, 0}, /* 482 AppTemplateSummary */
-    {CX_TYPE_ENUM, false, 368, 2, 0, 0}, /* 483 AppTemplateUnavailableReason */
-    {CX_TYPE_ARRAY, false, 0, 0, 485, 0}, /* 484 */
-    {CX_TYPE_STRUCT, false, 1103, 2, 0, 0}, /* 485 PluginHookSummary */
-    {CX_TYPE_STRUCT, false, 1105, 6, 0, 0}, /* 486 SkillSummary */
-    {CX_TYPE_STRUCT, false, 1111, 8, 0, 0}, /* 487 SkillInterface */
-    {CX_TYPE_ARRAY, false, 0, 0, 489, 0}, /* 488 */
-    {CX_TYPE_STRUCT, false, 1119, 4, 0, 0}, /* 489 ScheduledTaskSummary */
-    {CX_TYPE_TAGGED, false, 370, 4, 0, 2427}, /* 490 ScheduledTaskSchedule */
-    {CX_TYPE_STRUCT, false, 1123, 3, 0, 0}, /* 491 */
-    {CX_TYPE_ARRAY, false, 0, 0, 493, 0}, /* 492 */
-    {CX_TYPE_ENUM, false, 378, 7, 0, 0}, /* 493 ScheduledTaskWeekday */
-    {CX_TYPE_ENUM, false, 385, 1, 0, 0}, /* 494 */
-    {CX_TYPE_STRUCT, false, 1126, 2, 0, 0}, /* 495 */
-    {CX_TYPE_ENUM, false, 386, 1, 0, 0}, /* 496 */
-    {CX_TYPE_STRUCT, false, 1128, 2, 0, 0}, /* 497 */
-    {CX_TYPE_ENUM, false, 387, 1, 0, 0}, /* 498 */
-    {CX_TYPE_STRUCT, false, 1130, 3, 0, 0}, /* 499 */
-    {CX_TYPE_ENUM, false, 388, 1, 0, 0}, /* 500 */
-    {CX_TYPE_ARRAY, false, 0, 0, 486, 0}, /* 501 */
-    {CX_TYPE_STRUCT, false, 1133, 1, 0, 0}, /* 502 PluginReconcileParams */
-    {CX_TYPE_STRUCT, false, 1134, 3, 0, 0}, /* 503 PluginReconcileResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 505, 0}, /* 504 */
-    {CX_TYPE_STRUCT, false, 1137, 5, 0, 0}, /* 505 PluginReconcileChangedPlugin */
-    {CX_TYPE_STRUCT, false, 1142, 5, 0, 0}, /* 506 PluginSearchParams */
-    {CX_TYPE_ENUM, false, 389, 3, 0, 0}, /* 507 PluginSearchScope */
-    {CX_TYPE_STRUCT, false, 1147, 2, 0, 0}, /* 508 PluginSearchResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 510, 0}, /* 509 */
-    {CX_TYPE_STRUCT, false, 1149, 3, 0, 0}, /* 510 PluginSearchResult */
-    {CX_TYPE_STRUCT, false, 1152, 1, 0, 0}, /* 511 PluginShareCheckoutParams */
-    {CX_TYPE_STRUCT, false, 1153, 7, 0, 0}, /* 512 PluginShareCheckoutResponse */
-    {CX_TYPE_STRUCT, false, 1160, 1, 0, 0}, /* 513 PluginShareListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 515, 0}, /* 514 */
-    {CX_TYPE_STRUCT, false, 1161, 2, 0, 0}, /* 515 PluginShareListItem */
-    {CX_TYPE_STRUCT, false, 1163, 4, 0, 0}, /* 516 PluginShareSaveParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 518, 0}, /* 517 */
-    {CX_TYPE_STRUCT, false, 1167, 3, 0, 0}, /* 518 PluginShareTarget */
-    {CX_TYPE_ENUM, false, 392, 2, 0, 0}, /* 519 PluginShareTargetRole */
-    {CX_TYPE_STRUCT, false, 1170, 3, 0, 0}, /* 520 PluginShareSaveResponse */
-    {CX_TYPE_STRUCT, false, 1173, 3, 0, 0}, /* 521 PluginShareUpdateTargetsParams */
-    {CX_TYPE_ENUM, false, 394, 3, 0, 0}, /* 522 PluginShareUpdateDiscoverability */
-    {CX_TYPE_STRUCT, false, 1176, 2, 0, 0}, /* 523 PluginShareUpdateTargetsResponse */
-    {CX_TYPE_STRUCT, false, 1178, 3, 0, 0}, /* 524 PluginSkillReadParams */
-    {CX_TYPE_STRUCT, false, 1181, 1, 0, 0}, /* 525 PluginSkillReadResponse */
-    {CX_TYPE_STRUCT, false, 1182, 1, 0, 0}, /* 526 PluginUninstallParams */
-    {CX_TYPE_STRUCT, false, 1183, 1, 0, 0}, /* 527 ProcessKillParams */
-    {CX_TYPE_STRUCT, false, 1184, 2, 0, 0}, /* 528 ProcessResizePtyParams */
-    {CX_TYPE_STRUCT, false, 1186, 10, 0, 0}, /* 529 ProcessSpawnParams */
-    {CX_TYPE_STRUCT, false, 1196, 3, 0, 0}, /* 530 ProcessWriteStdinParams */
-    {CX_TYPE_STRUCT, false, 1199, 4, 0, 0}, /* 531 ProjectCreateParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 316, 0}, /* 532 */
-    {CX_TYPE_STRUCT, false, 1203, 1, 0, 0}, /* 533 ProjectReadResponse */
-    {CX_TYPE_STRUCT, false, 1204, 8, 0, 0}, /* 534 Project */
-    {CX_TYPE_STRUCT, false, 1212, 1, 0, 0}, /* 535 ProjectReadParams */
-    {CX_TYPE_STRUCT, false, 1213, 5, 0, 0}, /* 536 ProjectImportParams */
-    {CX_TYPE_STRUCT, false, 1218, 4, 0, 0}, /* 537 ProjectListParams */
-    {CX_TYPE_ENUM, false, 397, 2, 0, 0}, /* 538 SortDirection */
-    {CX_TYPE_ENUM, false, 399, 2, 0, 0}, /* 539 ProjectSortKey */
-    {CX_TYPE_STRUCT, false, 1222, 2, 0, 0}, /* 540 ProjectListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 534, 0}, /* 541 */
-    {CX_TYPE_STRUCT, false, 1224, 2, 0, 0}, /* 542 ProjectMoveParams */
-    {CX_TYPE_STRUCT, false, 1226, 4, 0, 0}, /* 543 ProjectUpdateParams */
-    {CX_TYPE_STRUCT, false, 1230, 4, 0, 0}, /* 544 RemoteControlClientsListParams */
-    {CX_TYPE_STRUCT, false, 1234, 2, 0, 0}, /* 545 RemoteControlClientsListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 547, 0}, /* 546 */
-    {CX_TYPE_STRUCT, false, 1236, 8, 0, 0}, /* 547 RemoteControlClient */
-    {CX_TYPE_STRUCT, false, 1244, 2, 0, 0}, /* 548 RemoteControlClientsRevokeParams */
-    {CX_TYPE_STRUCT, false, 1246, 1, 0, 0}, /* 549 RemoteControlEnableParams */
-    {CX_TYPE_STRUCT, false, 1247, 4, 0, 0}, /* 550 RemoteControlEnableResponse */
-    {CX_TYPE_ENUM, false, 401, 4, 0, 0}, /* 551 RemoteControlConnectionStatus */
-    {CX_TYPE_STRUCT, false, 1251, 1, 0, 0}, /* 552 RemoteControlPairingStartParams */
-    {CX_TYPE_STRUCT, false, 1252, 4, 0, 0}, /* 553 RemoteControlPairingStartResponse */
-    {CX_TYPE_STRUCT, false, 1256, 2, 0, 0}, /* 554 RemoteControlPairingStatusParams */
-    {CX_TYPE_STRUCT, false, 1258, 1, 0, 0}, /* 555 RemoteControlPairingStatusResponse */
-    {CX_TYPE_STRUCT, false, 1259, 3, 0, 0}, /* 556 ReviewStartParams */
-    {CX_TYPE_ENUM, false, 405, 1, 0, 0}, /* 557 ReviewDelivery */
-    {CX_TYPE_TAGGED, false, 406, 4, 0, 2427}, /* 558 ReviewTarget */
-    {CX_TYPE_STRUCT, false, 1262, 1, 0, 0}, /* 559 */
-    {CX_TYPE_ENUM, false, 414, 1, 0, 0}, /* 560 */
-    {CX_TYPE_STRUCT, false, 1263, 2, 0, 0}, /* 561 */
-    {CX_TYPE_ENUM, false, 415, 1, 0, 0}, /* 562 */
-    {CX_TYPE_STRUCT, false, 1265, 3, 0, 0}, /* 563 */
-    {CX_TYPE_ENUM, false, 416, 1, 0, 0}, /* 564 */
-    {CX_TYPE_STRUCT, false, 1268, 2, 0, 0}, /* 565 */
-    {CX_TYPE_ENUM, false, 417, 1, 0, 0}, /* 566 */
-    {CX_TYPE_STRUCT, false, 1270, 2, 0, 0}, /* 567 ReviewStartResponse */
-    {CX_TYPE_STRUCT, false, 1272, 9, 0, 0}, /* 568 Turn */
-    {CX_TYPE_STRUCT, false, 1281, 4, 0, 0}, /* 569 TurnError */
-    {CX_TYPE_CHOICE, false, 418, 2, 0, 0}, /* 570 CodexErrorInfo */
-    {CX_TYPE_STRUCT, true, 1285, 5, 0, 0}, /* 571 */
-    {CX_TYPE_STRUCT, false, 1290, 1, 0, 0}, /* 572 */
-    {CX_TYPE_ENUM, false, 420, 2, 0, 0}, /* 573 NonSteerableTurnKind */
-    {CX_TYPE_STRUCT, false, 1291, 1, 0, 0}, /* 574 */
-    {CX_TYPE_STRUCT, false, 1292, 4, 0, 0}, /* 575 MisalignmentErrorDetails */
-    {CX_TYPE_ARRAY, false, 0, 0, 577, 0}, /* 576 */
-    {CX_TYPE_TAGGED, false, 422, 19, 0, 2427}, /* 577 ThreadItem */
-    {CX_TYPE_STRUCT, false, 1296, 6, 0, 0}, /* 578 */
-    {CX_TYPE_ARRAY, false, 0, 0, 580, 0}, /* 579 */
-    {CX_TYPE_TAGGED, false, 460, 7, 0, 2427}, /* 580 UserInput */
-    {CX_TYPE_STRUCT, false, 1302, 3, 0, 0}, /* 581 */
-    {CX_TYPE_ARRAY, false, 0, 0, 583, 0}, /* 582 */
-    {CX_TYPE_STRUCT, false, 1305, 2, 0, 0}, /* 583 TextElement */
-    {CX_TYPE_STRUCT, false, 1307, 2, 0, 0}, /* 584 ByteRange */
-    {CX_TYPE_ENUM, false, 474, 1, 0, 0}, /* 585 */
-    {CX_TYPE_STRUCT, false, 1309, 4, 0, 0}, /* 586 */
-    {CX_TYPE_ENUM, false, 475, 4, 0, 0}, /* 587 ImageDetail */
-    {CX_TYPE_ENUM, false, 479, 1, 0, 0}, /* 588 */
-    {CX_TYPE_STRUCT, false, 1313, 3, 0, 0}, /* 589 */
-    {CX_TYPE_ENUM, false, 480, 1, 0, 0}, /* 590 */
-    {CX_TYPE_STRUCT, false, 1316, 3, 0, 0}, /* 591 */
-    {CX_TYPE_ENUM, false, 481, 1, 0, 0}, /* 592 */
-    {CX_TYPE_STRUCT, false, 1319, 2, 0, 0}, /* 593 */
-    {CX_TYPE_ENUM, false, 482, 1, 0, 0}, /* 594 */
-    {CX_TYPE_STRUCT, false, 1321, 3, 0, 0}, /* 595 */
-    {CX_TYPE_ENUM, false, 483, 1, 0, 0}, /* 596 */
-    {CX_TYPE_STRUCT, false, 1324, 3, 0, 0}, /* 597 */
-    {CX_TYPE_ENUM, false, 484, 1, 0, 0}, /* 598 */
-    {CX_TYPE_ENUM, false, 485, 1, 0, 0}, /* 599 */
-    {CX_TYPE_STRUCT, false, 1327, 5, 0, 0}, /* 600 */
-    {CX_TYPE_ARRAY, false, 0, 0, 602, 0}, /* 601 */
-    {CX_TYPE_STRUCT, false, 1332, 2, 0, 0}, /* 602 HookPromptFragment */
-    {CX_TYPE_ENUM, false, 486, 1, 0, 0}, /* 603 */
-    {CX_TYPE_STRUCT, false, 1334, 10, 0, 0}, /* 604 */
-    {CX_TYPE_ENUM, false, 487, 1, 0, 0}, /* 605 AgentMessageDelivery */
-    {CX_TYPE_STRUCT, false, 1344, 2, 0, 0}, /* 606 MemoryCitation */
-    {CX_TYPE_ARRAY, false, 0, 0, 608, 0}, /* 607 */
-    {CX_TYPE_STRUCT, false, 1346, 4, 0, 0}, /* 608 MemoryCitationEntry */
-    {CX_TYPE_STRUCT, false, 1350, 2, 0, 0}, /* 609 AgentMessageModeration */
-    {CX_TYPE_STRUCT, false, 1352, 4, 0, 0}, /* 610 AgentMessageDisplay */
-    {CX_TYPE_ENUM, false, 488, 3, 0, 0}, /* 611 MessagePhase */
-    {CX_TYPE_ARRAY, false, 0, 0, 613, 0}, /* 612 */
-    {CX_TYPE_STRUCT, false, 1356, 2, 0, 0}, /* 613 AsyncUserInputQuestion */
-    {CX_TYPE_ENUM, false, 491, 1, 0, 0}, /* 614 */
-    {CX_TYPE_STRUCT, false, 1358, 7, 0, 0}, /* 615 */
-    {CX_TYPE_CHOICE, false, 492, 2, 0, 0}, /* 616 FunctionCallOutputBody */
-    {CX_TYPE_ARRAY, false, 0, 0, 618, 0}, /* 617 */
-    {CX_TYPE_TAGGED, false, 494, 4, 0, 2427}, /* 618 FunctionCallOutputContentItem */
-    {CX_TYPE_STRUCT, false, 1365, 2, 0, 0}, /* 619 */
-    {CX_TYPE_ENUM, false, 502, 1, 0, 0}, /* 620 */
-    {CX_TYPE_STRUCT, false, 1367, 4, 0, 0}, /* 621 */
-    {CX_TYPE_ENUM, false, 503, 1, 0, 0}, /* 622 */
-    {CX_TYPE_STRUCT, false, 1371, 3, 0, 0}, /* 623 */
-    {CX_TYPE_ENUM, false, 504, 1, 0, 0}, /* 624 */
-    {CX_TYPE_STRUCT, false, 1374, 2, 0, 0}, /* 625 */
-    {CX_TYPE_ENUM, false, 505, 1, 0, 0}, /* 626 */
-    {CX_TYPE_ENUM, false, 506, 1, 0, 0}, /* 627 */
-    {CX_TYPE_STRUCT, false, 1376, 5, 0, 0}, /* 628 */
-    {CX_TYPE_ENUM, false, 507, 1, 0, 0}, /* 629 */
-    {CX_TYPE_STRUCT, false, 1381, 6, 0, 0}, /* 630 */
-    {CX_TYPE_ENUM, false, 508, 1, 0, 0}, /* 631 */
-    {CX_TYPE_STRUCT, false, 1387, 15, 0, 0}, /* 632 */
-    {CX_TYPE_ARRAY, false, 0, 0, 634, 0}, /* 633 */
-    {CX_TYPE_TAGGED, false, 509, 4, 0, 2427}, /* 634 CommandAction */
-    {CX_TYPE_STRUCT, false, 1402, 4, 0, 0}, /* 635 */
-    {CX_TYPE_ENUM, false, 517, 1, 0, 0}, /* 636 */
-    {CX_TYPE_STRUCT, false, 1406, 3, 0, 0}, /* 637 */
-    {CX_TYPE_ENUM, false, 518, 1, 0, 0}, /* 638 */
-    {CX_TYPE_STRUCT, false, 1409, 4, 0, 0}, /* 639 */
-    {CX_TYPE_ENUM, false, 519, 1, 0, 0}, /* 640 */
-    {CX_TYPE_STRUCT, false, 1413, 2, 0, 0}, /* 641 */
-    {CX_TYPE_ENUM, false, 520, 1, 0, 0}, /* 642 */
-    {CX_TYPE_ENUM, false, 521, 4, 0, 0}, /* 643 CommandExecutionSource */
-    {CX_TYPE_ENUM, false, 525, 4, 0, 0}, /* 644 CommandExecutionStatus */
-    {CX_TYPE_ENUM, false, 529, 1, 0, 0}, /* 645 */
-    {CX_TYPE_STRUCT, false, 1415, 6, 0, 0}, /* 646 */
-    {CX_TYPE_ARRAY, false, 0, 0, 648, 0}, /* 647 */
-    {CX_TYPE_STRUCT, false, 1421, 3, 0, 0}, /* 648 FileUpdateChange */
-    {CX_TYPE_TAGGED, false, 530, 3, 0, 2427}, /* 649 PatchChangeKind */
-    {CX_TYPE_STRUCT, false, 1424, 1, 0, 0}, /* 650 */
-    {CX_TYPE_ENUM, false, 536, 1, 0, 0}, /* 651 */
-    {CX_TYPE_STRUCT, false, 1425, 1, 0, 0}, /* 652 */
-    {CX_TYPE_ENUM, false, 537, 1, 0, 0}, /* 653 */
-    {CX_TYPE_STRUCT, false, 1426, 2, 0, 0}, /* 654 */
-    {CX_TYPE_ENUM, false, 538, 1, 0, 0}, /* 655 */
-    {CX_TYPE_ENUM, false, 539, 1, 0, 0}, /* 656 */
-    {CX_TYPE_STRUCT, false, 1428, 16, 0, 0}, /* 657 */
-    {CX_TYPE_STRUCT, false, 1444, 5, 0, 0}, /* 658 McpToolCallAppContext */
-    {CX_TYPE_STRUCT, false, 1449, 2, 0, 0}, /* 659 McpAppUi */
-    {CX_TYPE_ENUM, false, 540, 2, 0, 0}, /* 660 McpAppDisplayMode */
-    {CX_TYPE_STRUCT, false, 1451, 3, 0, 0}, /* 661 McpToolCallResult */
-    {CX_TYPE_ENUM, false, 542, 3, 0, 0}, /* 662 McpToolCallStatus */
-    {CX_TYPE_ENUM, false, 545, 1, 0, 0}, /* 663 */
-    {CX_TYPE_STRUCT, false, 1454, 11, 0, 0}, /* 664 */
-    {CX_TYPE_ARRAY, false, 0, 0, 666, 0}, /* 665 */
-    {CX_TYPE_TAGGED, false, 546, 3, 0, 2427}, /* 666 DynamicToolCallOutputContentItem */
-    {CX_TYPE_STRUCT, false, 1465, 2, 0, 0}, /* 667 */
-    {CX_TYPE_ENUM, false, 552, 1, 0, 0}, /* 668 */
-    {CX_TYPE_STRUCT, false, 1467, 2, 0, 0}, /* 669 */
-    {CX_TYPE_ENUM, false, 553, 1, 0, 0}, /* 670 */
-    {CX_TYPE_STRUCT, false, 1469, 2, 0, 0}, /* 671 */
-    {CX_TYPE_ENUM, false, 554, 1, 0, 0}, /* 672 */
-    {CX_TYPE_ENUM, false, 555, 1, 0, 0}, /* 673 */
-    {CX_TYPE_STRUCT, false, 1471, 12, 0, 0}, /* 674 */
-    {CX_TYPE_MAP, false, 0, 0, 676, 0}, /* 675 */
-    {CX_TYPE_STRUCT, false, 1483, 2, 0, 0}, /* 676 CollabAgentState */
-    {CX_TYPE_ENUM, false, 556, 7, 0, 0}, /* 677 CollabAgentStatus */
-    {CX_TYPE_ENUM, false, 563, 4, 0, 0}, /* 678 CollabAgentToolCallStatus */
-    {CX_TYPE_ENUM, false, 567, 9, 0, 0}, /* 679 CollabAgentTool */
-    {CX_TYPE_ENUM, false, 576, 1, 0, 0}, /* 680 */
-    {CX_TYPE_STRUCT, false, 1485, 9, 0, 0}, /* 681 */
-    {CX_TYPE_ENUM, false, 577, 4, 0, 0}, /* 682 SubAgentActivityKind */
-    {CX_TYPE_ENUM, false, 581, 1, 0, 0}, /* 683 */
-    {CX_TYPE_STRUCT, false, 1494, 7, 0, 0}, /* 684 */
-    {CX_TYPE_TAGGED, false, 582, 4, 0, 2427}, /* 685 WebSearchAction */
-    {CX_TYPE_STRUCT, false, 1501, 3, 0, 0}, /* 686 */
-    {CX_TYPE_STRUCT, false, 1504, 2, 0, 0}, /* 687 */
-    {CX_TYPE_ENUM, false, 590, 1, 0, 0}, /* 688 */
-    {CX_TYPE_STRUCT, false, 1506, 3, 0, 0}, /* 689 */
-    {CX_TYPE_ENUM, false, 591, 1, 0, 0}, /* 690 */
-    {CX_TYPE_STRUCT, false, 1509, 1, 0, 0}, /* 691 */
-    {CX_TYPE_ENUM, false, 592, 1, 0, 0}, /* 692 */
-    {CX_TYPE_ENUM, false, 593, 1, 0, 0}, /* 693 */
-    {CX_TYPE_STRUCT, false, 1510, 5, 0, 0}, /* 694 */
-    {CX_TYPE_ENUM, false, 594, 1, 0, 0}, /* 695 */
-    {CX_TYPE_STRUCT, false, 1515, 5, 0, 0}, /* 696 */
-    {CX_TYPE_ENUM, false, 595, 1, 0, 0}, /* 697 */
-    {CX_TYPE_STRUCT, false, 1520, 13, 0, 0}, /* 698 */
-    {CX_TYPE_STRUCT, false, 1533, 3, 0, 0}, /* 699 ImageGenerationFailure */
-    {CX_TYPE_ENUM, false, 596, 1, 0, 0}, /* 700 */
-    {CX_TYPE_ARRAY, false, 0, 0, 702, 0}, /* 701 */
-    {CX_TYPE_STRUCT, false, 1536, 2, 0, 0}, /* 702 ImageGenerationInputImage */
-    {CX_TYPE_ENUM, false, 597, 1, 0, 0}, /* 703 */
-    {CX_TYPE_STRUCT, false, 1538, 5, 0, 0}, /* 704 */
-    {CX_TYPE_ENUM, false, 598, 1, 0, 0}, /* 705 */
-    {CX_TYPE_STRUCT, false, 1543, 5, 0, 0}, /* 706 */
-    {CX_TYPE_ENUM, false, 599, 1, 0, 0}, /* 707 */
-    {CX_TYPE_STRUCT, false, 1548, 4, 0, 0}, /* 708 */
-    {CX_TYPE_ENUM, false, 600, 1, 0, 0}, /* 709 */
-    {CX_TYPE_ENUM, false, 601, 3, 0, 0}, /* 710 TurnItemsView */
-    {CX_TYPE_ENUM, false, 604, 4, 0, 0}, /* 711 TurnStatus */
-    {CX_TYPE_STRUCT, false, 1552, 2, 0, 0}, /* 712 ServerDiagnosticsResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 714, 0}, /* 713 */
-    {CX_TYPE_STRUCT, false, 1554, 2, 0, 0}, /* 714 ServerDiagnosticsGauge */
-    {CX_TYPE_STRUCT, false, 1556, 3, 0, 0}, /* 715 ServerDiagnosticsProcess */
-    {CX_TYPE_STRUCT, false, 1559, 3, 0, 0}, /* 716 SkillsConfigWriteParams */
-    {CX_TYPE_STRUCT, false, 1562, 1, 0, 0}, /* 717 SkillsConfigWriteResponse */
-    {CX_TYPE_STRUCT, false, 1563, 1, 0, 0}, /* 718 SkillsExtraRootsSetParams */
-    {CX_TYPE_STRUCT, false, 1564, 2, 0, 0}, /* 719 SkillsListParams */
-    {CX_TYPE_STRUCT, false, 1566, 1, 0, 0}, /* 720 SkillsListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 722, 0}, /* 721 */
-    {CX_TYPE_STRUCT, false, 1567, 3, 0, 0}, /* 722 SkillsListEntry */
-    {CX_TYPE_ARRAY, false, 0, 0, 724, 0}, /* 723 */
-    {CX_TYPE_STRUCT, false, 1570, 9, 0, 0}, /* 724 SkillMetadata */
-    {CX_TYPE_STRUCT, false, 1579, 1, 0, 0}, /* 725 SkillDependencies */
-    {CX_TYPE_ARRAY, false, 0, 0, 727, 0}, /* 726 */
-    {CX_TYPE_STRUCT, false, 1580, 6, 0, 0}, /* 727 SkillToolDependency */
-    {CX_TYPE_ENUM, false, 608, 4, 0, 0}, /* 728 SkillScope */
-    {CX_TYPE_STRUCT, false, 1586, 2, 0, 0}, /* 729 ThreadApproveGuardianDeniedActionParams */
-    {CX_TYPE_STRUCT, false, 1588, 1, 0, 0}, /* 730 ThreadArchiveParams */
-    {CX_TYPE_STRUCT, false, 1589, 4, 0, 0}, /* 731 ThreadAttachmentAddParams */
-    {CX_TYPE_STRUCT, false, 1593, 2, 0, 0}, /* 732 ThreadAttachmentAddResponse */
-    {CX_TYPE_STRUCT, false, 1595, 5, 0, 0}, /* 733 ThreadAttachment */
-    {CX_TYPE_ENUM, false, 612, 2, 0, 0}, /* 734 ThreadAttachmentAddOutcome */
-    {CX_TYPE_STRUCT, false, 1600, 3, 0, 0}, /* 735 ThreadQueueListParams */
-    {CX_TYPE_STRUCT, false, 1603, 2, 0, 0}, /* 736 ThreadAttachmentListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 733, 0}, /* 737 */
-    {CX_TYPE_STRUCT, false, 1605, 3, 0, 0}, /* 738 ThreadAttachmentRemoveParams */
-    {CX_TYPE_STRUCT, false, 1608, 5, 0, 0}, /* 739 ThreadAttachmentOwnerListParams */
-    {CX_TYPE_STRUCT, false, 1613, 2, 0, 0}, /* 740 ThreadAttachmentOwnerListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 742, 0}, /* 741 */
-    {CX_TYPE_STRUCT, false, 1615, 2, 0, 0}, /* 742 ThreadAttachmentOwner */
-    {CX_TYPE_STRUCT, false, 1617, 2, 0, 0}, /* 743 ThreadBackgroundTerminalsListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 745, 0}, /* 744 */
-    {CX_TYPE_STRUCT, false, 1619, 7, 0, 0}, /* 745 ThreadBackgroundTerminal */
-    {CX_TYPE_STRUCT, false, 1626, 2, 0, 0}, /* 746 ThreadBackgroundTerminalsTerminateParams */
-    {CX_TYPE_STRUCT, false, 1628, 1, 0, 0}, /* 747 ThreadBackgroundTerminalsTerminateResponse */
-    {CX_TYPE_STRUCT, false, 1629, 2, 0, 0}, /* 748 ThreadIncrementElicitationResponse */
-    {CX_TYPE_STRUCT, false, 1631, 23, 0, 0}, /* 749 ThreadForkParams */
-    {CX_TYPE_STRUCT, false, 1654, 14, 0, 0}, /* 750 ThreadStartResponse */
-    {CX_TYPE_STRUCT, false, 1668, 2, 0, 0}, /* 751 ActivePermissionProfile */
-    {CX_TYPE_CHOICE, false, 614, 2, 0, 0}, /* 752 MultiAgentMode */
-    {CX_TYPE_ENUM, false, 616, 2, 0, 0}, /* 753 */
-    {CX_TYPE_STRUCT, false, 1670, 1, 0, 0}, /* 754 */
-    {CX_TYPE_STRUCT, false, 1671, 33, 0, 0}, /* 755 Thread */
-    {CX_TYPE_ARRAY, false, 0, 0, 757, 0}, /* 756 */
-    {CX_TYPE_STRUCT, false, 1704, 3, 0, 0}, /* 757 ThreadEnvironment */
-    {CX_TYPE_STRUCT, false, 1707, 3, 0, 0}, /* 758 GitInfo */
-    {CX_TYPE_ENUM, false, 618, 2, 0, 0}, /* 759 ThreadHistoryMode */
-    {CX_TYPE_STRUCT, false, 1710, 3, 0, 0}, /* 760 ThreadSection */
-    {CX_TYPE_STRUCT, false, 1713, 2, 0, 0}, /* 761 ThreadSectionAppearance */
-    {CX_TYPE_CHOICE, false, 620, 2, 0, 0}, /* 762 SessionSource */
-    {CX_TYPE_ENUM, false, 622, 5, 0, 0}, /* 763 */
-    {CX_TYPE_STRUCT, false, 1715, 2, 0, 0}, /* 764 */
-    {CX_TYPE_CHOICE, false, 627, 2, 0, 0}, /* 765 SubAgentSource */
-    {CX_TYPE_ENUM, false, 629, 3, 0, 0}, /* 766 */
-    {CX_TYPE_STRUCT, false, 1717, 2, 0, 0}, /* 767 */
-    {CX_TYPE_STRUCT, false, 1719, 5, 0, 0}, /* 768 */
-    {CX_TYPE_TAGGED, false, 632, 4, 0, 2427}, /* 769 ThreadStatus */
-    {CX_TYPE_STRUCT, false, 1724, 1, 0, 0}, /* 770 */
-    {CX_TYPE_ENUM, false, 640, 1, 0, 0}, /* 771 */
-    {CX_TYPE_STRUCT, false, 1725, 1, 0, 0}, /* 772 */
-    {CX_TYPE_ENUM, false, 641, 1, 0, 0}, /* 773 */
-    {CX_TYPE_STRUCT, false, 1726, 1, 0, 0}, /* 774 */
-    {CX_TYPE_ENUM, false, 642, 1, 0, 0}, /* 775 */
-    {CX_TYPE_STRUCT, false, 1727, 2, 0, 0}, /* 776 */
-    {CX_TYPE_ARRAY, false, 0, 0, 778, 0}, /* 777 */
-    {CX_TYPE_ENUM, false, 643, 2, 0, 0}, /* 778 ThreadActiveFlag */
-    {CX_TYPE_ENUM, false, 645, 1, 0, 0}, /* 779 */
-    {CX_TYPE_ARRAY, false, 0, 0, 568, 0}, /* 780 */
-    {CX_TYPE_STRUCT, false, 1729, 2, 0, 0}, /* 781 ThreadGoalClearParams */
-    {CX_TYPE_ENUM, false, 646, 2, 0, 0}, /* 782 ThreadGoalMutationOrigin */
-    {CX_TYPE_STRUCT, false, 1731, 1, 0, 0}, /* 783 ThreadGoalClearResponse */
-    {CX_TYPE_STRUCT, false, 1732, 1, 0, 0}, /* 784 ThreadGoalGetResponse */
-    {CX_TYPE_STRUCT, false, 1733, 8, 0, 0}, /* 785 ThreadGoal */
-    {CX_TYPE_ENUM, false, 648, 6, 0, 0}, /* 786 ThreadGoalStatus */
-    {CX_TYPE_STRUCT, false, 1741, 5, 0, 0}, /* 787 ThreadGoalSetParams */
-    {CX_TYPE_STRUCT, false, 1746, 1, 0, 0}, /* 788 ThreadGoalSetResponse */
-    {CX_TYPE_STRUCT, false, 1747, 2, 0, 0}, /* 789 ThreadGuardianReviewResponse */
-    {CX_TYPE_STRUCT, false, 1749, 4, 0, 0}, /* 790 ThreadGuardianAssessment */
-    {CX_TYPE_ENUM, false, 654, 4, 0, 0}, /* 791 GuardianRiskLevel */
-    {CX_TYPE_ENUM, false, 658, 4, 0, 0}, /* 792 GuardianUserAuthorization */
-    {CX_TYPE_STRUCT, false, 1753, 2, 0, 0}, /* 793 ThreadInjectItemsParams */
-    {CX_TYPE_STRUCT, false, 1755, 6, 0, 0}, /* 794 ThreadItemsListParams */
-    {CX_TYPE_CHOICE, false, 662, 2, 0, 0}, /* 795 ThreadItemsListCursor */
-    {CX_TYPE_STRUCT, false, 1761, 2, 0, 0}, /* 796 ThreadItemsListAnchor */
-    {CX_TYPE_ENUM, false, 664, 1, 0, 0}, /* 797 */
-    {CX_TYPE_STRUCT, false, 1763, 2, 0, 0}, /* 798 ThreadItemOutputDeferral */
-    {CX_TYPE_STRUCT, false, 1765, 3, 0, 0}, /* 799 ThreadItemsListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 801, 0}, /* 800 */
-    {CX_TYPE_STRUCT, false, 1768, 5, 0, 0}, /* 801 ThreadItemEntry */
-    {CX_TYPE_STRUCT, false, 1773, 3, 0, 0}, /* 802 ThreadItemsReadParams */
-    {CX_TYPE_STRUCT, false, 1776, 1, 0, 0}, /* 803 ThreadItemsReadResponse */
-    {CX_TYPE_STRUCT, false, 1777, 19, 0, 0}, /* 804 ThreadListParams */
-    {CX_TYPE_ENUM, false, 665, 4, 0, 0}, /* 805 ThreadSortKey */
-    {CX_TYPE_ARRAY, false, 0, 0, 807, 0}, /* 806 */
-    {CX_TYPE_ENUM, false, 669, 10, 0, 0}, /* 807 ThreadSourceKind */
-    {CX_TYPE_STRUCT, false, 1796, 4, 0, 0}, /* 808 ThreadListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 755, 0}, /* 809 */
-    {CX_TYPE_MAP, false, 0, 0, 811, 0}, /* 810 */
-    {CX_TYPE_STRUCT, false, 1800, 2, 0, 0}, /* 811 ThreadReadState */
-    {CX_TYPE_TAGGED, false, 679, 2, 0, 2427}, /* 812 ThreadUnreadPosition */
-    {CX_TYPE_STRUCT, false, 1802, 1, 0, 0}, /* 813 */
-    {CX_TYPE_ENUM, false, 683, 1, 0, 0}, /* 814 */
-    {CX_TYPE_STRUCT, false, 1803, 2, 0, 0}, /* 815 */
-    {CX_TYPE_ENUM, false, 684, 1, 0, 0}, /* 816 */
-    {CX_TYPE_STRUCT, false, 1805, 2, 0, 0}, /* 817 ThreadSectionListParams */
-    {CX_TYPE_STRUCT, false, 1807, 2, 0, 0}, /* 818 ThreadLoadedListResponse */
-    {CX_TYPE_STRUCT, false, 1809, 1, 0, 0}, /* 819 ThreadMemoryReadResponse */
-    {CX_TYPE_STRUCT, false, 1810, 2, 0, 0}, /* 820 ThreadMemoryModeSetParams */
-    {CX_TYPE_ENUM, false, 685, 2, 0, 0}, /* 821 ThreadMemoryMode */
-    {CX_TYPE_STRUCT, false, 1812, 4, 0, 0}, /* 822 ThreadMetadataUpdateParams */
-    {CX_TYPE_STRUCT, false, 1816, 1, 0, 0}, /* 823 ThreadMetadataUpdateResponse */
-    {CX_TYPE_STRUCT, false, 1817, 2, 0, 0}, /* 824 ThreadSetNameParams */
-    {CX_TYPE_STRUCT, false, 1819, 2, 0, 0}, /* 825 ThreadPredictionRequestParams */
-    {CX_TYPE_STRUCT, false, 1821, 3, 0, 0}, /* 826 ThreadPrepareApprovedPlanParams */
-    {CX_TYPE_STRUCT, false, 1824, 1, 0, 0}, /* 827 ThreadPrepareApprovedPlanResponse */
-    {CX_TYPE_STRUCT, false, 1825, 4, 0, 0}, /* 828 ThreadQueueAddParams */
-    {CX_TYPE_STRUCT, false, 1829, 1, 0, 0}, /* 829 ThreadQueueAddResponse */
-    {CX_TYPE_STRUCT, false, 1830, 4, 0, 0}, /* 830 QueuedSubmission */
-    {CX_TYPE_STRUCT, false, 1834, 2, 0, 0}, /* 831 ThreadQueueDeleteParams */
-    {CX_TYPE_STRUCT, false, 1836, 1, 0, 0}, /* 832 ThreadQueueDeleteResponse */
-    {CX_TYPE_STRUCT, false, 1837, 2, 0, 0}, /* 833 ThreadQueueListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 830, 0}, /* 834 */
-    {CX_TYPE_STRUCT, false, 1839, 2, 0, 0}, /* 835 ThreadQueueReorderParams */
-    {CX_TYPE_STRUCT, false, 1841, 2, 0, 0}, /* 836 ThreadQueueStartParams */
-    {CX_TYPE_STRUCT, false, 1843, 1, 0, 0}, /* 837 ThreadQueueStartResponse */
-    {CX_TYPE_STRUCT, false, 1844, 4, 0, 0}, /* 838 ThreadQueueUpdateParams */
-    {CX_TYPE_STRUCT, false, 1848, 2, 0, 0}, /* 839 ThreadReadParams */
-    {CX_TYPE_STRUCT, false, 1850, 2, 0, 0}, /* 840 ThreadReadResponse */
-    {CX_TYPE_STRUCT, false, 1852, 3, 0, 0}, /* 841 ThreadReadStateUpdateParams */
-    {CX_TYPE_TAGGED, false, 687, 2, 0, 2427}, /* 842 ThreadReadStateOperation */
-    {CX_TYPE_STRUCT, false, 1855, 1, 0, 0}, /* 843 */
-    {CX_TYPE_STRUCT, false, 1856, 1, 0, 0}, /* 844 */
-    {CX_TYPE_ENUM, false, 691, 1, 0, 0}, /* 845 */
-    {CX_TYPE_STRUCT, false, 1857, 1, 0, 0}, /* 846 ThreadReadStateUpdateResponse */
-    {CX_TYPE_STRUCT, false, 1858, 2, 0, 0}, /* 847 ThreadRealtimeAppendAudioParams */
-    {CX_TYPE_STRUCT, false, 1860, 5, 0, 0}, /* 848 ThreadRealtimeAudioChunk */
-    {CX_TYPE_STRUCT, false, 1865, 2, 0, 0}, /* 849 ThreadRealtimeAppendSpeechParams */
-    {CX_TYPE_STRUCT, false, 1867, 3, 0, 0}, /* 850 ThreadRealtimeAppendTextParams */
-    {CX_TYPE_ENUM, false, 692, 3, 0, 0}, /* 851 ConversationTextRole */
-    {CX_TYPE_STRUCT, false, 1870, 1, 0, 0}, /* 852 ThreadRealtimeListVoicesResponse */
-    {CX_TYPE_STRUCT, false, 1871, 5, 0, 0}, /* 853 RealtimeVoicesList */
-    {CX_TYPE_ENUM, false, 695, 35, 0, 0}, /* 854 RealtimeVoice */
-    {CX_TYPE_ARRAY, false, 0, 0, 854, 0}, /* 855 */
-    {CX_TYPE_STRUCT, false, 1876, 21, 0, 0}, /* 856 ThreadRealtimeStartParams */
-    {CX_TYPE_MAP, false, 0, 0, 112, 0}, /* 857 */
-    {CX_TYPE_ENUM, false, 730, 3, 0, 0}, /* 858 CodexResponseHandoffMode */
-    {CX_TYPE_ARRAY, false, 0, 0, 860, 0}, /* 859 */
-    {CX_TYPE_STRUCT, false, 1897, 2, 0, 0}, /* 860 ThreadRealtimeInitialItem */
-    {CX_TYPE_ENUM, false, 733, 2, 0, 0}, /* 861 RealtimeOutputModality */
-    {CX_TYPE_TAGGED, false, 735, 3, 0, 2427}, /* 862 ThreadRealtimeStartTransport */
-    {CX_TYPE_STRUCT, false, 1899, 1, 0, 0}, /* 863 */
-    {CX_TYPE_ENUM, false, 741, 1, 0, 0}, /* 864 */
-    {CX_TYPE_STRUCT, false, 1900, 2, 0, 0}, /* 865 */
-    {CX_TYPE_ENUM, false, 742, 1, 0, 0}, /* 866 */
-    {CX_TYPE_STRUCT, false, 1902, 2, 0, 0}, /* 867 */
-    {CX_TYPE_ENUM, false, 743, 1, 0, 0}, /* 868 */
-    {CX_TYPE_ENUM, false, 744, 3, 0, 0}, /* 869 RealtimeConversationVersion */
-    {CX_TYPE_STRUCT, false, 1904, 18, 0, 0}, /* 870 ThreadResumeParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 872, 0}, /* 871 */
-    {CX_TYPE_TAGGED, false, 747, 18, 0, 2427}, /* 872 ResponseItem */
-    {CX_TYPE_STRUCT, false, 1922, 4, 0, 0}, /* 873 */
-    {CX_TYPE_ENUM, false, 783, 1, 0, 0}, /* 874 */
-    {CX_TYPE_STRUCT, false, 1926, 8, 0, 0}, /* 875 */
-    {CX_TYPE_ARRAY, false, 0, 0, 877, 0}, /* 876 */
-    {CX_TYPE_TAGGED, false, 784, 4, 0, 2427}, /* 877 ContentItem */
-    {CX_TYPE_STRUCT, false, 1934, 4, 0, 0}, /* 878 */
-    {CX_TYPE_ENUM, false, 792, 1, 0, 0}, /* 879 */
-    {CX_TYPE_STRUCT, false, 1938, 1, 0, 0}, /* 880 InternalChatMessageMetadataPassthrough */
-    {CX_TYPE_ENUM, false, 793, 1, 0, 0}, /* 881 */
-    {CX_TYPE_STRUCT, false, 1939, 6, 0, 0}, /* 882 */
-    {CX_TYPE_ARRAY, false, 0, 0, 884, 0}, /* 883 */
-    {CX_TYPE_TAGGED, false, 794, 2, 0, 2427}, /* 884 AgentMessageInputContent */
-    {CX_TYPE_ENUM, false, 798, 1, 0, 0}, /* 885 */
-    {CX_TYPE_STRUCT, false, 1945, 6, 0, 0}, /* 886 */
-    {CX_TYPE_ARRAY, false, 0, 0, 888, 0}, /* 887 */
-    {CX_TYPE_TAGGED, false, 799, 2, 0, 2427}, /* 888 ReasoningItemContent */
-    {CX_TYPE_STRUCT, false, 1951, 2, 0, 0}, /* 889 */
-    {CX_TYPE_ENUM, false, 803, 1, 0, 0}, /* 890 */
-    {CX_TYPE_STRUCT, false, 1953, 2, 0, 0}, /* 891 */
-    {CX_TYPE_ARRAY, false, 0, 0, 893, 0}, /* 892 */
-    {CX_TYPE_STRUCT, false, 1955, 2, 0, 0}, /* 893 ReasoningItemReasoningSummary */
-    {CX_TYPE_ENUM, false, 804, 1, 0, 0}, /* 894 */
-    {CX_TYPE_STRUCT, false, 1957, 7, 0, 0}, /* 895 */
-    {CX_TYPE_STRUCT, false, 1964, 6, 0, 0}, /* 896 LocalShellAction */
-    {CX_TYPE_ENUM, false, 805, 1, 0, 0}, /* 897 */
-    {CX_TYPE_ENUM, false, 806, 3, 0, 0}, /* 898 LocalShellStatus */
-    {CX_TYPE_ENUM, false, 809, 1, 0, 0}, /* 899 */
-    {CX_TYPE_STRUCT, false, 1970, 10, 0, 0}, /* 900 */
-    {CX_TYPE_ENUM, false, 810, 1, 0, 0}, /* 901 */
-    {CX_TYPE_STRUCT, false, 1980, 8, 0, 0}, /* 902 */
-    {CX_TYPE_ENUM, false, 811, 1, 0, 0}, /* 903 */
-    {CX_TYPE_STRUCT, false, 1988, 7, 0, 0}, /* 904 */
-    {CX_TYPE_ENUM, false, 812, 1, 0, 0}, /* 905 */
-    {CX_TYPE_STRUCT, false, 1995, 9, 0, 0}, /* 906 */
-    {CX_TYPE_ENUM, false, 813, 1, 0, 0}, /* 907 */
-    {CX_TYPE_STRUCT, false, 2004, 6, 0, 0}, /* 908 */
-    {CX_TYPE_ENUM, false, 814, 1, 0, 0}, /* 909 */
-    {CX_TYPE_STRUCT, false, 2010, 7, 0, 0}, /* 910 */
-    {CX_TYPE_ENUM, false, 815, 1, 0, 0}, /* 911 */
-    {CX_TYPE_STRUCT, false, 2017, 6, 0, 0}, /* 912 */
-    {CX_TYPE_TAGGED, false, 816, 4, 0, 2427}, /* 913 ResponsesApiWebSearchAction */
-    {CX_TYPE_STRUCT, false, 2023, 2, 0, 0}, /* 914 */
-    {CX_TYPE_ENUM, false, 824, 1, 0, 0}, /* 915 */
-    {CX_TYPE_STRUCT, false, 2025, 3, 0, 0}, /* 916 */
-    {CX_TYPE_ENUM, false, 825, 1, 0, 0}, /* 917 */
-    {CX_TYPE_ENUM, false, 826, 1, 0, 0}, /* 918 */
-    {CX_TYPE_STRUCT, false, 2028, 7, 0, 0}, /* 919 */
-    {CX_TYPE_ENUM, false, 827, 1, 0, 0}, /* 920 */
-    {CX_TYPE_STRUCT, false, 2035, 4, 0, 0}, /* 921 */
-    {CX_TYPE_ENUM, false, 828, 1, 0, 0}, /* 922 */
-    {CX_TYPE_STRUCT, false, 2039, 2, 0, 0}, /* 923 */
-    {CX_TYPE_STRUCT, false, 2041, 1, 0, 0}, /* 924 ConfigurationReasoning */
-    {CX_TYPE_ENUM, false, 829, 1, 0, 0}, /* 925 */
-    {CX_TYPE_STRUCT, false, 2042, 1, 0, 0}, /* 926 */
-    {CX_TYPE_ENUM, false, 830, 1, 0, 0}, /* 927 */
-    {CX_TYPE_STRUCT, false, 2043, 4, 0, 0}, /* 928 */
-    {CX_TYPE_ENUM, false, 831, 1, 0, 0}, /* 929 */
-    {CX_TYPE_STRUCT, false, 2047, 3, 0, 0}, /* 930 ThreadResumeInitialTurnsPageParams */
-    {CX_TYPE_ENUM, false, 832, 3, 0, 0}, /* 931 Personality */
-    {CX_TYPE_STRUCT, false, 2050, 18, 0, 0}, /* 932 ThreadResumeResponse */
-    {CX_TYPE_STRUCT, false, 2068, 2, 0, 0}, /* 933 CollaborationMode */
-    {CX_TYPE_STRUCT, false, 2070, 3, 0, 0}, /* 934 Settings */
-    {CX_TYPE_STRUCT, false, 2073, 3, 0, 0}, /* 935 TurnsPage */
-    {CX_TYPE_STRUCT, false, 2076, 2, 0, 0}, /* 936 ThreadRevertParams */
-    {CX_TYPE_STRUCT, false, 2078, 3, 0, 0}, /* 937 ThreadRevertResponse */
-    {CX_TYPE_STRUCT, false, 2081, 10, 0, 0}, /* 938 ThreadSampleParams */
-    {CX_TYPE_STRUCT, false, 2091, 6, 0, 0}, /* 939 ThreadSampleResponse */
-    {CX_TYPE_STRUCT, false, 2097, 1, 0, 0}, /* 940 UserVerificationCancelParams */
-    {CX_TYPE_CHOICE, false, 835, 2, 0, 0}, /* 941 RequestId */
-    {CX_TYPE_STRUCT, false, 2098, 9, 0, 0}, /* 942 ThreadSearchParams */
-    {CX_TYPE_ENUM, false, 837, 3, 0, 0}, /* 943 ThreadSearchSortKey */
-    {CX_TYPE_STRUCT, false, 2107, 3, 0, 0}, /* 944 ThreadSearchResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 946, 0}, /* 945 */
-    {CX_TYPE_STRUCT, false, 2110, 2, 0, 0}, /* 946 ThreadSearchResult */
-    {CX_TYPE_STRUCT, false, 2112, 4, 0, 0}, /* 947 ThreadSearchOccurrencesParams */
-    {CX_TYPE_STRUCT, false, 2116, 2, 0, 0}, /* 948 ThreadSearchOccurrencesResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 950, 0}, /* 949 */
-    {CX_TYPE_STRUCT, false, 2118, 5, 0, 0}, /* 950 ThreadSearchOccurrence */
-    {CX_TYPE_STRUCT, false, 2123, 3, 0, 0}, /* 951 ThreadSectionMoveParams */
-    {CX_TYPE_STRUCT, false, 2126, 15, 0, 0}, /* 952 ThreadSettingsUpdateParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 954, 0}, /* 953 */
-    {CX_TYPE_STRUCT, false, 2141, 3, 0, 0}, /* 954 TurnEnvironmentParams */
-    {CX_TYPE_STRUCT, false, 2144, 3, 0, 0}, /* 955 ThreadShellCommandParams */
-    {CX_TYPE_STRUCT, false, 2147, 27, 0, 0}, /* 956 ThreadStartParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 958, 0}, /* 957 */
-    {CX_TYPE_TAGGED, false, 840, 2, 0, 2427}, /* 958 DynamicToolSpec */
-    {CX_TYPE_STRUCT, false, 2174, 5, 0, 0}, /* 959 DynamicToolNamespaceTool */
-    {CX_TYPE_ENUM, false, 844, 1, 0, 0}, /* 960 */
-    {CX_TYPE_STRUCT, false, 2179, 4, 0, 0}, /* 961 */
-    {CX_TYPE_ARRAY, false, 0, 0, 959, 0}, /* 962 */
-    {CX_TYPE_ENUM, false, 845, 1, 0, 0}, /* 963 */
-    {CX_TYPE_ARRAY, false, 0, 0, 965, 0}, /* 964 */
-    {CX_TYPE_STRUCT, false, 2183, 2, 0, 0}, /* 965 SelectedCapabilityRoot */
-    {CX_TYPE_STRUCT, false, 2185, 3, 0, 0}, /* 966 CapabilityRootLocation */
-    {CX_TYPE_ENUM, false, 846, 2, 0, 0}, /* 967 ThreadStartSource */
-    {CX_TYPE_STRUCT, false, 2188, 3, 0, 0}, /* 968 ThreadTimelineListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 970, 0}, /* 969 */
-    {CX_TYPE_TAGGED, false, 848, 4, 0, 2427}, /* 970 ThreadTimelineEntry */
-    {CX_TYPE_STRUCT, false, 2191, 4, 0, 0}, /* 971 */
-    {CX_TYPE_STRUCT, false, 2195, 3, 0, 0}, /* 972 */
-    {CX_TYPE_TAGGED, false, 856, 4, 0, 2427}, /* 973 ThreadRealtimeItem */
-    {CX_TYPE_STRUCT, false, 2198, 3, 0, 0}, /* 974 */
-    {CX_TYPE_ENUM, false, 864, 1, 0, 0}, /* 975 */
-    {CX_TYPE_STRUCT, false, 2201, 5, 0, 0}, /* 976 */
-    {CX_TYPE_ENUM, false, 865, 2, 0, 0}, /* 977 ThreadRealtimeTranscriptRole */
-    {CX_TYPE_ENUM, false, 867, 1, 0, 0}, /* 978 */
-    {CX_TYPE_STRUCT, false, 2206, 6, 0, 0}, /* 979 */
-    {CX_TYPE_TAGGED, false, 868, 3, 0, 2427}, /* 980 ThreadRealtimeBemItemPresentation */
-    {CX_TYPE_STRUCT, false, 2212, 1, 0, 0}, /* 981 */
-    {CX_TYPE_ENUM, false, 874, 1, 0, 0}, /* 982 */
-    {CX_TYPE_STRUCT, false, 2213, 1, 0, 0}, /* 983 */
-    {CX_TYPE_ENUM, false, 875, 1, 0, 0}, /* 984 */
-    {CX_TYPE_STRUCT, false, 2214, 2, 0, 0}, /* 985 */
-    {CX_TYPE_ENUM, false, 876, 1, 0, 0}, /* 986 */
-    {CX_TYPE_ENUM, false, 877, 1, 0, 0}, /* 987 */
-    {CX_TYPE_STRUCT, false, 2216, 4, 0, 0}, /* 988 */
-    {CX_TYPE_ENUM, false, 878, 2, 0, 0}, /* 989 ThreadRealtimeSessionOutcome */
-    {CX_TYPE_ENUM, false, 880, 1, 0, 0}, /* 990 */
-    {CX_TYPE_ENUM, false, 881, 1, 0, 0}, /* 991 */
-    {CX_TYPE_STRUCT, false, 2220, 4, 0, 0}, /* 992 */
-    {CX_TYPE_ENUM, false, 882, 1, 0, 0}, /* 993 */
-    {CX_TYPE_STRUCT, false, 2224, 8, 0, 0}, /* 994 */
-    {CX_TYPE_ENUM, false, 883, 1, 0, 0}, /* 995 */
-    {CX_TYPE_STRUCT, false, 2232, 5, 0, 0}, /* 996 ThreadTurnsListParams */
-    {CX_TYPE_STRUCT, false, 2237, 1, 0, 0}, /* 997 ThreadUnsubscribeResponse */
-    {CX_TYPE_ENUM, false, 884, 3, 0, 0}, /* 998 ThreadUnsubscribeStatus */
-    {CX_TYPE_STRUCT, false, 2238, 2, 0, 0}, /* 999 ThreadSectionCreateParams */
-    {CX_TYPE_STRUCT, false, 2240, 1, 0, 0}, /* 1000 ThreadSectionCreateResponse */
-    {CX_TYPE_STRUCT, false, 2241, 1, 0, 0}, /* 1001 ThreadSectionDeleteParams */
-    {CX_TYPE_STRUCT, false, 2242, 2, 0, 0}, /* 1002 ThreadSectionListResponse */
-    {CX_TYPE_ARRAY, false, 0, 0, 760, 0}, /* 1003 */
-    {CX_TYPE_STRUCT, false, 2244, 3, 0, 0}, /* 1004 ThreadSectionUpdateParams */
-    {CX_TYPE_STRUCT, false, 2247, 2, 0, 0}, /* 1005 TurnInterruptParams */
-    {CX_TYPE_STRUCT, false, 2249, 8, 0, 0}, /* 1006 TurnSettingsUpdateParams */
-    {CX_TYPE_STRUCT, false, 2257, 1, 0, 0}, /* 1007 TurnSettingsUpdateResponse */
-    {CX_TYPE_ENUM, false, 887, 2, 0, 0}, /* 1008 TurnSettingsUpdateStatus */
-    {CX_TYPE_STRUCT, false, 2258, 28, 0, 0}, /* 1009 TurnStartParams */
-    {CX_TYPE_MAP, false, 0, 0, 1011, 0}, /* 1010 */
-    {CX_TYPE_STRUCT, false, 2286, 3, 0, 0}, /* 1011 AdditionalContextEntry */
-    {CX_TYPE_ENUM, false, 889, 2, 0, 0}, /* 1012 AdditionalContextKind */
-    {CX_TYPE_STRUCT, false, 2289, 4, 0, 0}, /* 1013 TurnToolOutput */
-    {CX_TYPE_STRUCT, false, 2293, 7, 0, 0}, /* 1014 TurnSteerParams */
-    {CX_TYPE_STRUCT, false, 2300, 1, 0, 0}, /* 1015 TurnSteerResponse */
-    {CX_TYPE_STRUCT, false, 2301, 3, 0, 0}, /* 1016 UserVerificationEnrollResponse */
-    {CX_TYPE_STRUCT, false, 2304, 3, 0, 0}, /* 1017 UserVerificationStatusResponse */
-    {CX_TYPE_ENUM, false, 891, 3, 0, 0}, /* 1018 UserVerificationUnavailableReason */
-    {CX_TYPE_STRUCT, false, 2307, 3, 0, 0}, /* 1019 UserVerificationVerifyParams */
-    {CX_TYPE_STRUCT, false, 2310, 1, 0, 0}, /* 1020 UserVerificationVerifyResponse */
-    {CX_TYPE_STRUCT, false, 2311, 2, 0, 0}, /* 1021 UserVerificationProof */
-    {CX_TYPE_STRUCT, false, 2313, 1, 0, 0}, /* 1022 WindowsSandboxReadinessResponse */
-    {CX_TYPE_ENUM, false, 894, 3, 0, 0}, /* 1023 WindowsSandboxReadiness */
-    {CX_TYPE_STRUCT, false, 2314, 2, 0, 0}, /* 1024 WindowsSandboxSetupStartParams */
-    {CX_TYPE_ENUM, false, 897, 2, 0, 0}, /* 1025 WindowsSandboxSetupMode */
-    {CX_TYPE_STRUCT, false, 2316, 1, 0, 0}, /* 1026 WindowsSandboxSetupStartResponse */
-    {CX_TYPE_STRUCT, false, 2317, 5, 0, 0}, /* 1027 GatewayOAuthChangedNotification */
-    {CX_TYPE_STRUCT, false, 2322, 4, 0, 0}, /* 1028 AccountLoginCompletedNotification */
-    {CX_TYPE_ENUM, false, 899, 1, 0, 0}, /* 1029 DesktopOnboardingEntrypoint */
-    {CX_TYPE_STRUCT, false, 2326, 1, 0, 0}, /* 1030 AccountRateLimitsUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2327, 2, 0, 0}, /* 1031 AccountUpdatedNotification */
-    {CX_TYPE_ENUM, false, 900, 8, 0, 0}, /* 1032 AuthMode */
-    {CX_TYPE_STRUCT, false, 2329, 1, 0, 0}, /* 1033 AppListUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2330, 3, 0, 0}, /* 1034 StrictReviewRequiredNotification */
-    {CX_TYPE_STRUCT, false, 2333, 4, 0, 0}, /* 1035 CommandExecOutputDeltaNotification */
-    {CX_TYPE_ENUM, false, 908, 2, 0, 0}, /* 1036 CommandExecOutputStream */
-    {CX_TYPE_STRUCT, false, 2337, 4, 0, 0}, /* 1037 ConfigWarningNotification */
-    {CX_TYPE_STRUCT, false, 2341, 2, 0, 0}, /* 1038 TextRange */
-    {CX_TYPE_STRUCT, false, 2343, 2, 0, 0}, /* 1039 TextPosition */
-    {CX_TYPE_STRUCT, false, 2345, 2, 0, 0}, /* 1040 DeprecationNoticeNotification */
-    {CX_TYPE_STRUCT, false, 2347, 4, 0, 0}, /* 1041 ErrorNotification */
-    {CX_TYPE_STRUCT, false, 2351, 2, 0, 0}, /* 1042 ExternalAgentConfigImportProgressNotification */
-    {CX_TYPE_STRUCT, false, 2353, 2, 0, 0}, /* 1043 FsChangedNotification */
-    {CX_TYPE_STRUCT, false, 2355, 3, 0, 0}, /* 1044 FuzzyFileSearchSessionUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2358, 2, 0, 0}, /* 1045 GuardianWarningNotification */
-    {CX_TYPE_STRUCT, false, 2360, 3, 0, 0}, /* 1046 HookStartedNotification */
-    {CX_TYPE_STRUCT, false, 2363, 14, 0, 0}, /* 1047 HookRunSummary */
-    {CX_TYPE_ARRAY, false, 0, 0, 1049, 0}, /* 1048 */
-    {CX_TYPE_STRUCT, false, 2377, 2, 0, 0}, /* 1049 HookOutputEntry */
-    {CX_TYPE_ENUM, false, 910, 5, 0, 0}, /* 1050 HookOutputEntryKind */
-    {CX_TYPE_ENUM, false, 915, 2, 0, 0}, /* 1051 HookExecutionMode */
-    {CX_TYPE_ENUM, false, 917, 4, 0, 0}, /* 1052 HookHandlerType */
-    {CX_TYPE_ENUM, false, 921, 2, 0, 0}, /* 1053 HookScope */
-    {CX_TYPE_ENUM, false, 923, 5, 0, 0}, /* 1054 HookRunStatus */
-    {CX_TYPE_STRUCT, false, 2379, 4, 0, 0}, /* 1055 AgentMessageDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2383, 9, 0, 0}, /* 1056 ItemGuardianApprovalReviewCompletedNotification */
-    {CX_TYPE_TAGGED, false, 928, 7, 0, 2427}, /* 1057 GuardianApprovalReviewAction */
-    {CX_TYPE_STRUCT, false, 2392, 4, 0, 0}, /* 1058 */
-    {CX_TYPE_ENUM, false, 942, 2, 0, 0}, /* 1059 GuardianCommandSource */
-    {CX_TYPE_STRUCT, false, 2396, 5, 0, 0}, /* 1060 */
-    {CX_TYPE_ENUM, false, 944, 1, 0, 0}, /* 1061 */
-    {CX_TYPE_STRUCT, false, 2401, 5, 0, 0}, /* 1062 */
-    {CX_TYPE_ENUM, false, 945, 1, 0, 0}, /* 1063 */
-    {CX_TYPE_STRUCT, false, 2406, 3, 0, 0}, /* 1064 */
-    {CX_TYPE_ENUM, false, 946, 1, 0, 0}, /* 1065 */
-    {CX_TYPE_STRUCT, false, 2409, 5, 0, 0}, /* 1066 */
-    {CX_TYPE_ENUM, false, 947, 4, 0, 0}, /* 1067 NetworkApprovalProtocol */
-    {CX_TYPE_ENUM, false, 951, 1, 0, 0}, /* 1068 */
-    {CX_TYPE_STRUCT, false, 2414, 6, 0, 0}, /* 1069 */
-    {CX_TYPE_STRUCT, false, 2420, 3, 0, 0}, /* 1070 */
-    {CX_TYPE_STRUCT, false, 2423, 2, 0, 0}, /* 1071 RequestPermissionProfile */
-    {CX_TYPE_STRUCT, false, 2425, 4, 0, 0}, /* 1072 AdditionalFileSystemPermissions */
-    {CX_TYPE_ARRAY, false, 0, 0, 1074, 0}, /* 1073 */
-    {CX_TYPE_STRUCT, false, 2429, 2, 0, 0}, /* 1074 FileSystemSandboxEntry */
-    {CX_TYPE_ENUM, false, 952, 3, 0, 0}, /* 1075 FileSystemAccessMode */
-    {CX_TYPE_TAGGED, false, 955, 3, 0, 2427}, /* 1076 FileSystemPath */
-    {CX_TYPE_STRUCT, false, 2431, 2, 0, 0}, /* 1077 */
-    {CX_TYPE_ENUM, false, 961, 1, 0, 0}, /* 1078 */
-    {CX_TYPE_STRUCT, false, 2433, 2, 0, 0}, /* 1079 */
-    {CX_TYPE_ENUM, false, 962, 1, 0, 0}, /* 1080 */
-    {CX_TYPE_STRUCT, false, 2435, 2, 0, 0}, /* 1081 */
-    {CX_TYPE_ENUM, false, 963, 1, 0, 0}, /* 1082 */
-    {CX_TYPE_TAGGED, false, 964, 6, 0, 1223}, /* 1083 FileSystemSpecialPath */
-    {CX_TYPE_STRUCT, false, 2437, 1, 0, 0}, /* 1084 */
-    {CX_TYPE_ENUM, false, 976, 1, 0, 0}, /* 1085 */
-    {CX_TYPE_STRUCT, false, 2438, 1, 0, 0}, /* 1086 */
-    {CX_TYPE_ENUM, false, 977, 1, 0, 0}, /* 1087 */
-    {CX_TYPE_STRUCT, false, 2439, 2, 0, 0}, /* 1088 */
-    {CX_TYPE_ENUM, false, 978, 1, 0, 0}, /* 1089 */
-    {CX_TYPE_STRUCT, false, 2441, 1, 0, 0}, /* 1090 */
-    {CX_TYPE_ENUM, false, 979, 1, 0, 0}, /* 1091 */
-    {CX_TYPE_STRUCT, false, 2442, 1, 0, 0}, /* 1092 */
-    {CX_TYPE_ENUM, false, 980, 1, 0, 0}, /* 1093 */
-    {CX_TYPE_STRUCT, false, 2443, 3, 0, 0}, /* 1094 */
-    {CX_TYPE_ENUM, false, 981, 1, 0, 0}, /* 1095 */
-    {CX_TYPE_STRUCT, false, 2446, 4, 0, 0}, /* 1096 GuardianApprovalReview */
-    {CX_TYPE_ENUM, false, 982, 5, 0, 0}, /* 1097 GuardianApprovalReviewStatus */
-    {CX_TYPE_STRUCT, false, 2450, 7, 0, 0}, /* 1098 ItemGuardianApprovalReviewStartedNotification */
-    {CX_TYPE_STRUCT, false, 2457, 5, 0, 0}, /* 1099 TerminalInteractionNotification */
-    {CX_TYPE_STRUCT, false, 2462, 5, 0, 0}, /* 1100 ItemCompletedNotification */
-    {CX_TYPE_STRUCT, false, 2467, 4, 0, 0}, /* 1101 FileChangePatchUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2471, 4, 0, 0}, /* 1102 McpToolCallProgressNotification */
-    {CX_TYPE_STRUCT, false, 2475, 4, 0, 0}, /* 1103 ReasoningSummaryPartAddedNotification */
-    {CX_TYPE_STRUCT, false, 2479, 5, 0, 0}, /* 1104 ReasoningSummaryTextDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2484, 5, 0, 0}, /* 1105 ReasoningTextDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2489, 4, 0, 0}, /* 1106 ItemStartedNotification */
-    {CX_TYPE_STRUCT, false, 2493, 2, 0, 0}, /* 1107 McpServerEventStreamNotification */
-    {CX_TYPE_STRUCT, false, 2495, 2, 0, 0}, /* 1108 McpServerEventNotification */
-    {CX_TYPE_STRUCT, false, 2497, 5, 0, 0}, /* 1109 McpServerOauthLoginCompletedNotification */
-    {CX_TYPE_STRUCT, false, 2502, 5, 0, 0}, /* 1110 McpServerStatusUpdatedNotification */
-    {CX_TYPE_ENUM, false, 987, 1, 0, 0}, /* 1111 McpServerStartupFailureReason */
-    {CX_TYPE_ENUM, false, 988, 4, 0, 0}, /* 1112 McpServerStartupState */
-    {CX_TYPE_STRUCT, false, 2507, 5, 0, 0}, /* 1113 ModelReroutedNotification */
-    {CX_TYPE_ENUM, false, 992, 1, 0, 0}, /* 1114 ModelRerouteReason */
-    {CX_TYPE_STRUCT, false, 2512, 7, 0, 0}, /* 1115 ModelSafetyBufferingUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2519, 3, 0, 0}, /* 1116 ModelVerificationNotification */
-    {CX_TYPE_ARRAY, false, 0, 0, 1118, 0}, /* 1117 */
-    {CX_TYPE_ENUM, false, 993, 1, 0, 0}, /* 1118 ModelVerification */
-    {CX_TYPE_STRUCT, false, 2522, 4, 0, 0}, /* 1119 AuthRecoveryNotification */
-    {CX_TYPE_STRUCT, false, 2526, 7, 0, 0}, /* 1120 ProcessExitedNotification */
-    {CX_TYPE_STRUCT, false, 2533, 4, 0, 0}, /* 1121 ProcessOutputDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2537, 2, 0, 0}, /* 1122 ProjectChangedNotification */
-    {CX_TYPE_ENUM, false, 994, 3, 0, 0}, /* 1123 ProjectChangeType */
-    {CX_TYPE_STRUCT, false, 2539, 2, 0, 0}, /* 1124 ServerRequestResolvedNotification */
-    {CX_TYPE_STRUCT, false, 2541, 5, 0, 0}, /* 1125 ThreadAttachmentUpdatedNotification */
-    {CX_TYPE_ENUM, false, 997, 2, 0, 0}, /* 1126 ThreadAttachmentOperation */
-    {CX_TYPE_STRUCT, false, 2546, 2, 0, 0}, /* 1127 EnvironmentConnectionNotification */
-    {CX_TYPE_STRUCT, false, 2548, 3, 0, 0}, /* 1128 ThreadGoalUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2551, 2, 0, 0}, /* 1129 ThreadNameUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2553, 3, 0, 0}, /* 1130 ThreadPredictionUpdatedNotification */
-    {CX_TYPE_TAGGED, false, 999, 2, 0, 2427}, /* 1131 ThreadPredictionResult */
-    {CX_TYPE_STRUCT, false, 2556, 2, 0, 0}, /* 1132 */
-    {CX_TYPE_ENUM, false, 1003, 1, 0, 0}, /* 1133 */
-    {CX_TYPE_STRUCT, false, 2558, 1, 0, 0}, /* 1134 */
-    {CX_TYPE_ENUM, false, 1004, 1, 0, 0}, /* 1135 */
-    {CX_TYPE_STRUCT, false, 2559, 2, 0, 0}, /* 1136 ThreadProjectUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2561, 2, 0, 0}, /* 1137 ThreadReadStateChangedNotification */
-    {CX_TYPE_STRUCT, false, 2563, 2, 0, 0}, /* 1138 ThreadRealtimeClosedNotification */
-    {CX_TYPE_STRUCT, false, 2565, 2, 0, 0}, /* 1139 ThreadRealtimeItemStartedNotification */
-    {CX_TYPE_STRUCT, false, 2567, 3, 0, 0}, /* 1140 ThreadRealtimeItemTranscriptDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2570, 2, 0, 0}, /* 1141 ThreadRealtimeItemAddedNotification */
-    {CX_TYPE_STRUCT, false, 2572, 2, 0, 0}, /* 1142 ThreadRealtimeSdpNotification */
-    {CX_TYPE_STRUCT, false, 2574, 3, 0, 0}, /* 1143 ThreadRealtimeStartedNotification */
-    {CX_TYPE_STRUCT, false, 2577, 3, 0, 0}, /* 1144 ThreadRealtimeTranscriptDeltaNotification */
-    {CX_TYPE_STRUCT, false, 2580, 3, 0, 0}, /* 1145 ThreadRealtimeTranscriptDoneNotification */
-    {CX_TYPE_STRUCT, false, 2583, 2, 0, 0}, /* 1146 ThreadSectionChangedNotification */
-    {CX_TYPE_STRUCT, false, 2585, 2, 0, 0}, /* 1147 ThreadSettingsUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2587, 15, 0, 0}, /* 1148 ThreadSettings */
-    {CX_TYPE_STRUCT, false, 2602, 2, 0, 0}, /* 1149 ThreadStatusChangedNotification */
-    {CX_TYPE_STRUCT, false, 2604, 3, 0, 0}, /* 1150 ThreadTokenUsageUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2607, 3, 0, 0}, /* 1151 ThreadTokenUsage */
-    {CX_TYPE_STRUCT, false, 2610, 6, 0, 0}, /* 1152 TokenUsageBreakdown */
-    {CX_TYPE_STRUCT, false, 2616, 2, 0, 0}, /* 1153 TurnStartedNotification */
-    {CX_TYPE_STRUCT, false, 2618, 3, 0, 0}, /* 1154 TurnDiffUpdatedNotification */
-    {CX_TYPE_STRUCT, false, 2621, 3, 0, 0}, /* 1155 TurnModerationMetadataNotification */
-    {CX_TYPE_STRUCT, false, 2624, 4, 0, 0}, /* 1156 TurnPlanUpdatedNotification */
-    {CX_TYPE_ARRAY, false, 0, 0, 1158, 0}, /* 1157 */
-    {CX_TYPE_STRUCT, false, 2628, 2, 0, 0}, /* 1158 TurnPlanStep */
-    {CX_TYPE_ENUM, false, 1005, 3, 0, 0}, /* 1159 TurnPlanStepStatus */
-    {CX_TYPE_STRUCT, false, 2630, 2, 0, 0}, /* 1160 WarningNotification */
-    {CX_TYPE_STRUCT, false, 2632, 3, 0, 0}, /* 1161 WindowsWorldWritableWarningNotification */
-    {CX_TYPE_STRUCT, false, 2635, 3, 0, 0}, /* 1162 WindowsSandboxSetupCompletedNotification */
-    {CX_TYPE_STRUCT, false, 2638, 2, 0, 0}, /* 1163 ChatgptAuthTokensRefreshParams */
-    {CX_TYPE_ENUM, false, 1008, 1, 0, 0}, /* 1164 ChatgptAuthTokensRefreshReason */
-    {CX_TYPE_STRUCT, false, 2640, 3, 0, 0}, /* 1165 ChatgptAuthTokensRefreshResponse */
-    {CX_TYPE_STRUCT, false, 2643, 5, 0, 0}, /* 1166 ApplyPatchApprovalParams */
-    {CX_TYPE_MAP, false, 0, 0, 1168, 0}, /* 1167 */
-    {CX_TYPE_TAGGED, false, 1009, 3, 0, 2427}, /* 1168 FileChange */
-    {CX_TYPE_STRUCT, false, 2648, 2, 0, 0}, /* 1169 */
-    {CX_TYPE_STRUCT, false, 2650, 2, 0, 0}, /* 1170 */
-    {CX_TYPE_STRUCT, false, 2652, 3, 0, 0}, /* 1171 */
-    {CX_TYPE_STRUCT, false, 2655, 1, 0, 0}, /* 1172 ApplyPatchApprovalResponse */
-    {CX_TYPE_CHOICE, false, 1015, 2, 0, 0}, /* 1173 ReviewDecision */
-    {CX_TYPE_ENUM, false, 1017, 5, 0, 0}, /* 1174 */
-    {CX_TYPE_STRUCT, false, 2656, 3, 0, 0}, /* 1175 */
-    {CX_TYPE_STRUCT, false, 2659, 1, 0, 0}, /* 1176 */
-    {CX_TYPE_STRUCT, false, 2660, 1, 0, 0}, /* 1177 */
-    {CX_TYPE_STRUCT, false, 2661, 1, 0, 0}, /* 1178 */
-    {CX_TYPE_STRUCT, false, 2662, 2, 0, 0}, /* 1179 NetworkPolicyAmendment */
-    {CX_TYPE_STRUCT, false, 2664, 1, 0, 0}, /* 1180 AttestationGenerateResponse */
-    {CX_TYPE_STRUCT, false, 2665, 1, 0, 0}, /* 1181 CurrentTimeReadResponse */
-    {CX_TYPE_STRUCT, false, 2666, 7, 0, 0}, /* 1182 ExecCommandApprovalParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 1184, 0}, /* 1183 */
-    {CX_TYPE_TAGGED, false, 1022, 4, 0, 2427}, /* 1184 ParsedCommand */
-    {CX_TYPE_STRUCT, false, 2673, 4, 0, 0}, /* 1185 */
-    {CX_TYPE_STRUCT, false, 2677, 3, 0, 0}, /* 1186 */
-    {CX_TYPE_ENUM, false, 1030, 1, 0, 0}, /* 1187 */
-    {CX_TYPE_STRUCT, false, 2680, 4, 0, 0}, /* 1188 */
-    {CX_TYPE_STRUCT, false, 2684, 2, 0, 0}, /* 1189 */
-    {CX_TYPE_STRUCT, false, 2686, 16, 0, 0}, /* 1190 CommandExecutionRequestApprovalParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 1192, 0}, /* 1191 */
-    {CX_TYPE_CHOICE, false, 1031, 2, 0, 0}, /* 1192 CommandExecutionApprovalDecision */
-    {CX_TYPE_ENUM, false, 1033, 4, 0, 0}, /* 1193 FileChangeApprovalDecision */
-    {CX_TYPE_STRUCT, false, 2702, 2, 0, 0}, /* 1194 */
-    {CX_TYPE_STRUCT, false, 2704, 1, 0, 0}, /* 1195 */
-    {CX_TYPE_ENUM, false, 1037, 3, 0, 0}, /* 1196 CommandExecutionApprovalKind */
-    {CX_TYPE_STRUCT, false, 2705, 2, 0, 0}, /* 1197 NetworkApprovalContext */
-    {CX_TYPE_ARRAY, false, 0, 0, 1179, 0}, /* 1198 */
-    {CX_TYPE_STRUCT, false, 2707, 1, 0, 0}, /* 1199 CommandExecutionRequestApprovalResponse */
-    {CX_TYPE_STRUCT, false, 2708, 6, 0, 0}, /* 1200 FileChangeRequestApprovalParams */
-    {CX_TYPE_STRUCT, false, 2714, 1, 0, 0}, /* 1201 FileChangeRequestApprovalResponse */
-    {CX_TYPE_STRUCT, false, 2715, 8, 0, 0}, /* 1202 PermissionsRequestApprovalParams */
-    {CX_TYPE_STRUCT, false, 2723, 3, 0, 0}, /* 1203 PermissionsRequestApprovalResponse */
-    {CX_TYPE_ENUM, false, 1040, 2, 0, 0}, /* 1204 PermissionGrantScope */
-    {CX_TYPE_STRUCT, false, 2726, 6, 0, 0}, /* 1205 DynamicToolCallParams */
-    {CX_TYPE_STRUCT, false, 2732, 2, 0, 0}, /* 1206 DynamicToolCallResponse */
-    {CX_TYPE_STRUCT, false, 2734, 6, 0, 0}, /* 1207 ToolRequestUserInputParams */
-    {CX_TYPE_ARRAY, false, 0, 0, 1209, 0}, /* 1208 */
-    {CX_TYPE_STRUCT, false, 2740, 6, 0, 0}, /* 1209 ToolRequestUserInputQuestion */
-    {CX_TYPE_ARRAY, false, 0, 0, 1211, 0}, /* 1210 */
-    {CX_TYPE_STRUCT, false, 2746, 2, 0, 0}, /* 1211 ToolRequestUserInputOption */
-    {CX_TYPE_STRUCT, false, 2748, 1, 0, 0}, /* 1212 ToolRequestUserInputResponse */
-    {CX_TYPE_MAP, false, 0, 0, 1214, 0}, /* 1213 */
-    {CX_TYPE_STRUCT, false, 2749, 1, 0, 0}, /* 1214 ToolRequestUserInputAnswer */
-    {CX_TYPE_TAGGED, false, 1042, 5, 0, 1400}, /* 1215 McpServerElicitationRequestParams */
-    {CX_TYPE_STRUCT, false, 2750, 8, 0, 0}, /* 1216 */
-    {CX_TYPE_ENUM, false, 1052, 1, 0, 0}, /* 1217 */
-    {CX_TYPE_STRUCT, false, 2758, 7, 0, 0}, /* 1218 */
-    {CX_TYPE_ENUM, false, 1053, 1, 0, 0}, /* 1219 */
-    {CX_TYPE_STRUCT, false, 2765, 7, 0, 0}, /* 1220 */
-    {CX_TYPE_ENUM, false, 1054, 1, 0, 0}, /* 1221 */
-    {CX_TYPE_STRUCT, false, 2772, 7, 0, 0}, /* 1222 */
-    {CX_TYPE_ENUM, false, 1055, 1, 0, 0}, /* 1223 */
-    {CX_TYPE_STRUCT, false, 2779, 8, 0, 0}, /* 1224 */
-    {CX_TYPE_ENUM, false, 1056, 1, 0, 0}, /* 1225 */
-    {CX_TYPE_STRUCT, false, 2787, 3, 0, 0}, /* 1226 McpServerElicitationRequestResponse */
-    {CX_TYPE_ENUM, false, 1057, 3, 0, 0}, /* 1227 McpServerElicitationAction */
+    {CX_TYPE_ANY, false, false, 0, 0, 0, 0}, /* 0 */
+    {CX_TYPE_NULL, false, false, 0, 0, 0, 0}, /* 1 */
+    {CX_TYPE_BOOLEAN, false, false, 0, 0, 0, 0}, /* 2 */
+    {CX_TYPE_INTEGER, false, false, 0, 0, 0, 0}, /* 3 */
+    {CX_TYPE_NUMBER, false, false, 0, 0, 0, 0}, /* 4 */
+    {CX_TYPE_STRING, false, false, 0, 0, 0, 0}, /* 5 */
+    {CX_TYPE_STRUCT, false, false, 0, 0, 0, 0}, /* 6 no members */
+    {CX_TYPE_STRUCT, false, false, 0, 2, 0, 0}, /* 7 BedrockCheckGovCloudRequirementsResponse */
+    {CX_TYPE_STRUCT, false, false, 2, 2, 0, 0}, /* 8 BedrockDiscoverResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 10, 0}, /* 9 */
+    {CX_TYPE_STRUCT, false, false, 4, 2, 0, 0}, /* 10 BedrockEnvironmentCredential */
+    {CX_TYPE_ENUM, false, false, 0, 2, 0, 0}, /* 11 AwsCredentialType */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 13, 0}, /* 12 */
+    {CX_TYPE_STRUCT, false, false, 6, 2, 0, 0}, /* 13 BedrockAwsProfile */
+    {CX_TYPE_TAGGED, false, false, 2, 2, 0, 2427}, /* 14 BedrockSetupParams */
+    {CX_TYPE_STRUCT, false, false, 8, 3, 0, 0}, /* 15 */
+    {CX_TYPE_ENUM, false, false, 6, 1, 0, 0}, /* 16 */
+    {CX_TYPE_STRUCT, false, false, 11, 2, 0, 0}, /* 17 */
+    {CX_TYPE_ENUM, false, false, 7, 1, 0, 0}, /* 18 */
+    {CX_TYPE_STRUCT, false, false, 13, 2, 0, 0}, /* 19 GatewayOAuthLoginParams */
+    {CX_TYPE_STRUCT, false, false, 15, 1, 0, 0}, /* 20 GatewayOAuthLoginResponse */
+    {CX_TYPE_STRUCT, false, false, 16, 3, 0, 0}, /* 21 GatewayOAuthPrompt */
+    {CX_TYPE_STRUCT, false, false, 19, 1, 0, 0}, /* 22 GatewayOAuthReadParams */
+    {CX_TYPE_STRUCT, false, false, 20, 6, 0, 0}, /* 23 GatewayOAuthReadResponse */
+    {CX_TYPE_ENUM, false, false, 8, 4, 0, 0}, /* 24 GatewayOAuthStatus */
+    {CX_TYPE_STRUCT, false, false, 26, 3, 0, 0}, /* 25 GcpSetupParams */
+    {CX_TYPE_STRUCT, false, false, 29, 1, 0, 0}, /* 26 CancelLoginAccountParams */
+    {CX_TYPE_STRUCT, false, false, 30, 1, 0, 0}, /* 27 CancelLoginAccountResponse */
+    {CX_TYPE_ENUM, false, false, 12, 2, 0, 0}, /* 28 CancelLoginAccountStatus */
+    {CX_TYPE_TAGGED, false, false, 14, 6, 0, 2427}, /* 29 LoginAccountParams */
+    {CX_TYPE_STRUCT, false, false, 31, 2, 0, 0}, /* 30 */
+    {CX_TYPE_ENUM, false, false, 26, 1, 0, 0}, /* 31 */
+    {CX_TYPE_STRUCT, false, false, 33, 4, 0, 0}, /* 32 */
+    {CX_TYPE_ENUM, false, false, 27, 2, 0, 0}, /* 33 LoginAppBrand */
+    {CX_TYPE_ENUM, false, false, 29, 1, 0, 0}, /* 34 */
+    {CX_TYPE_STRUCT, false, false, 37, 1, 0, 0}, /* 35 */
+    {CX_TYPE_ENUM, false, false, 30, 1, 0, 0}, /* 36 */
+    {CX_TYPE_STRUCT, false, false, 38, 4, 0, 0}, /* 37 */
+    {CX_TYPE_ENUM, false, false, 31, 1, 0, 0}, /* 38 */
+    {CX_TYPE_STRUCT, false, false, 42, 3, 0, 0}, /* 39 */
+    {CX_TYPE_ENUM, false, false, 32, 1, 0, 0}, /* 40 */
+    {CX_TYPE_STRUCT, false, false, 45, 5, 0, 0}, /* 41 */
+    {CX_TYPE_ENUM, false, false, 33, 1, 0, 0}, /* 42 */
+    {CX_TYPE_TAGGED, false, false, 34, 5, 0, 2427}, /* 43 LoginAccountResponse */
+    {CX_TYPE_STRUCT, false, false, 50, 1, 0, 0}, /* 44 */
+    {CX_TYPE_STRUCT, false, false, 51, 3, 0, 0}, /* 45 */
+    {CX_TYPE_STRUCT, false, false, 54, 4, 0, 0}, /* 46 */
+    {CX_TYPE_STRUCT, false, false, 58, 1, 0, 0}, /* 47 */
+    {CX_TYPE_STRUCT, false, false, 59, 1, 0, 0}, /* 48 */
+    {CX_TYPE_STRUCT, false, false, 60, 2, 0, 0}, /* 49 ConsumeAccountRateLimitResetCreditParams */
+    {CX_TYPE_STRUCT, false, false, 62, 1, 0, 0}, /* 50 ConsumeAccountRateLimitResetCreditResponse */
+    {CX_TYPE_ENUM, false, false, 44, 4, 0, 0}, /* 51 ConsumeAccountRateLimitResetCreditOutcome */
+    {CX_TYPE_STRUCT, false, false, 63, 2, 0, 0}, /* 52 GetAccountRateLimitsParams */
+    {CX_TYPE_STRUCT, false, false, 65, 6, 0, 0}, /* 53 GetAccountRateLimitsResponse */
+    {CX_TYPE_STRUCT, false, false, 71, 2, 0, 0}, /* 54 RateLimitResetCreditsSummary */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 56, 0}, /* 55 */
+    {CX_TYPE_STRUCT, false, false, 73, 7, 0, 0}, /* 56 RateLimitResetCredit */
+    {CX_TYPE_ENUM, false, false, 48, 2, 0, 0}, /* 57 RateLimitResetType */
+    {CX_TYPE_ENUM, false, false, 50, 4, 0, 0}, /* 58 RateLimitResetCreditStatus */
+    {CX_TYPE_STRUCT, false, false, 80, 10, 0, 0}, /* 59 RateLimitSnapshot */
+    {CX_TYPE_STRUCT, false, false, 90, 3, 0, 0}, /* 60 CreditsSnapshot */
+    {CX_TYPE_STRUCT, false, false, 93, 4, 0, 0}, /* 61 SpendControlLimitSnapshot */
+    {CX_TYPE_ENUM, false, false, 54, 20, 0, 0}, /* 62 PlanType */
+    {CX_TYPE_STRUCT, false, false, 97, 3, 0, 0}, /* 63 RateLimitWindow */
+    {CX_TYPE_ENUM, false, false, 74, 5, 0, 0}, /* 64 RateLimitReachedType */
+    {CX_TYPE_MAP, false, false, 0, 0, 59, 0}, /* 65 */
+    {CX_TYPE_STRUCT, false, false, 100, 1, 0, 0}, /* 66 GetAccountParams */
+    {CX_TYPE_STRUCT, false, false, 101, 4, 0, 0}, /* 67 GetAccountResponse */
+    {CX_TYPE_TAGGED, false, false, 79, 4, 0, 2427}, /* 68 Account */
+    {CX_TYPE_STRUCT, false, false, 105, 4, 0, 0}, /* 69 */
+    {CX_TYPE_STRUCT, false, false, 109, 2, 0, 0}, /* 70 */
+    {CX_TYPE_STRUCT, false, false, 111, 1, 0, 0}, /* 71 */
+    {CX_TYPE_ENUM, false, false, 87, 1, 0, 0}, /* 72 GcpProviderId */
+    {CX_TYPE_STRUCT, false, false, 112, 3, 0, 0}, /* 73 WorkspaceRouting */
+    {CX_TYPE_ENUM, false, false, 88, 3, 0, 0}, /* 74 AccountRoutingOverride */
+    {CX_TYPE_STRUCT, false, false, 115, 1, 0, 0}, /* 75 GetAccountSecuritySetupResponse */
+    {CX_TYPE_STRUCT, false, false, 116, 5, 0, 0}, /* 76 AccountSecuritySetupNotice */
+    {CX_TYPE_STRUCT, false, false, 121, 2, 0, 0}, /* 77 AccountSecuritySetupAction */
+    {CX_TYPE_STRUCT, false, false, 123, 1, 0, 0}, /* 78 SendAddCreditsNudgeEmailParams */
+    {CX_TYPE_ENUM, false, false, 91, 2, 0, 0}, /* 79 AddCreditsNudgeCreditType */
+    {CX_TYPE_STRUCT, false, false, 124, 1, 0, 0}, /* 80 SendAddCreditsNudgeEmailResponse */
+    {CX_TYPE_ENUM, false, false, 93, 2, 0, 0}, /* 81 AddCreditsNudgeEmailStatus */
+    {CX_TYPE_STRUCT, false, false, 125, 1, 0, 0}, /* 82 GetAccountTokenUsageParams */
+    {CX_TYPE_STRUCT, false, false, 126, 3, 0, 0}, /* 83 GetAccountTokenUsageResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 85, 0}, /* 84 */
+    {CX_TYPE_STRUCT, false, false, 129, 2, 0, 0}, /* 85 AccountTokenUsageDailyBucket */
+    {CX_TYPE_STRUCT, false, false, 131, 5, 0, 0}, /* 86 AccountTokenUsageSummary */
+    {CX_TYPE_STRUCT, false, false, 136, 5, 0, 0}, /* 87 ThreadUsage */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 89, 0}, /* 88 */
+    {CX_TYPE_STRUCT, false, false, 141, 9, 0, 0}, /* 89 ThreadUsageBreakdownGroup */
+    {CX_TYPE_STRUCT, false, false, 150, 2, 0, 0}, /* 90 GetWorkspaceMessagesResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 92, 0}, /* 91 */
+    {CX_TYPE_STRUCT, false, false, 152, 5, 0, 0}, /* 92 WorkspaceMessage */
+    {CX_TYPE_ENUM, false, false, 95, 3, 0, 0}, /* 93 WorkspaceMessageType */
+    {CX_TYPE_STRUCT, false, false, 157, 1, 0, 0}, /* 94 AccountSessionsListParams */
+    {CX_TYPE_STRUCT, false, false, 158, 2, 0, 0}, /* 95 AccountSessionsResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 97, 0}, /* 96 */
+    {CX_TYPE_STRUCT, false, false, 160, 9, 0, 0}, /* 97 AccountSession */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 99, 0}, /* 98 */
+    {CX_TYPE_STRUCT, false, false, 169, 4, 0, 0}, /* 99 AccountSessionWorkspace */
+    {CX_TYPE_ENUM, false, false, 98, 2, 0, 0}, /* 100 AccountSessionWorkspaceKind */
+    {CX_TYPE_STRUCT, false, false, 173, 3, 0, 0}, /* 101 AccountSessionsSwitchParams */
+    {CX_TYPE_STRUCT, false, false, 176, 4, 0, 0}, /* 102 AccountSessionsSwitchResponse */
+    {CX_TYPE_STRUCT, false, false, 180, 2, 0, 0}, /* 103 AppsInstalledParams */
+    {CX_TYPE_STRUCT, false, false, 182, 1, 0, 0}, /* 104 AppsInstalledResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 106, 0}, /* 105 */
+    {CX_TYPE_STRUCT, false, false, 183, 4, 0, 0}, /* 106 InstalledApp */
+    {CX_TYPE_STRUCT, false, false, 187, 4, 0, 0}, /* 107 AppsListParams */
+    {CX_TYPE_STRUCT, false, false, 191, 2, 0, 0}, /* 108 AppsListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 110, 0}, /* 109 */
+    {CX_TYPE_STRUCT, false, false, 193, 15, 0, 0}, /* 110 AppInfo */
+    {CX_TYPE_STRUCT, false, false, 208, 11, 0, 0}, /* 111 AppMetadata */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 5, 0}, /* 112 */
+    {CX_TYPE_STRUCT, false, false, 219, 1, 0, 0}, /* 113 AppReview */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 115, 0}, /* 114 */
+    {CX_TYPE_STRUCT, false, false, 220, 3, 0, 0}, /* 115 AppScreenshot */
+    {CX_TYPE_STRUCT, false, false, 223, 6, 0, 0}, /* 116 AppBranding */
+    {CX_TYPE_MAP, false, false, 0, 0, 5, 0}, /* 117 */
+    {CX_TYPE_STRUCT, false, false, 229, 3, 0, 0}, /* 118 AppsReadParams */
+    {CX_TYPE_STRUCT, false, false, 232, 2, 0, 0}, /* 119 AppsReadResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 121, 0}, /* 120 */
+    {CX_TYPE_STRUCT, false, false, 234, 9, 0, 0}, /* 121 ConnectorMetadata */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 123, 0}, /* 122 */
+    {CX_TYPE_STRUCT, false, false, 243, 6, 0, 0}, /* 123 AppToolSummary */
+    {CX_TYPE_STRUCT, false, false, 249, 1, 0, 0}, /* 124 CollaborationModeListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 126, 0}, /* 125 */
+    {CX_TYPE_STRUCT, false, false, 250, 4, 0, 0}, /* 126 CollaborationModeMask */
+    {CX_TYPE_ENUM, false, false, 100, 2, 0, 0}, /* 127 ModeKind */
+    {CX_TYPE_STRUCT, false, false, 254, 14, 0, 0}, /* 128 CommandExecParams */
+    {CX_TYPE_MAP, false, false, 0, 0, 130, 0}, /* 129 */
+    {CX_TYPE_CHOICE, false, false, 102, 2, 0, 0}, /* 130 */
+    {CX_TYPE_TAGGED, false, false, 104, 4, 0, 2427}, /* 131 SandboxPolicy */
+    {CX_TYPE_STRUCT, false, false, 268, 1, 0, 0}, /* 132 */
+    {CX_TYPE_ENUM, false, false, 112, 1, 0, 0}, /* 133 */
+    {CX_TYPE_STRUCT, false, false, 269, 2, 0, 0}, /* 134 */
+    {CX_TYPE_ENUM, false, false, 113, 1, 0, 0}, /* 135 */
+    {CX_TYPE_STRUCT, false, false, 271, 2, 0, 0}, /* 136 */
+    {CX_TYPE_ENUM, false, false, 114, 2, 0, 0}, /* 137 NetworkAccess */
+    {CX_TYPE_ENUM, false, false, 116, 1, 0, 0}, /* 138 */
+    {CX_TYPE_STRUCT, false, false, 273, 5, 0, 0}, /* 139 */
+    {CX_TYPE_ENUM, false, false, 117, 1, 0, 0}, /* 140 */
+    {CX_TYPE_STRUCT, false, false, 278, 2, 0, 0}, /* 141 CommandExecTerminalSize */
+    {CX_TYPE_STRUCT, false, false, 280, 3, 0, 0}, /* 142 CommandExecResponse */
+    {CX_TYPE_STRUCT, false, false, 283, 2, 0, 0}, /* 143 CommandExecResizeParams */
+    {CX_TYPE_STRUCT, false, false, 285, 1, 0, 0}, /* 144 CommandExecTerminateParams */
+    {CX_TYPE_STRUCT, false, false, 286, 3, 0, 0}, /* 145 CommandExecWriteParams */
+    {CX_TYPE_STRUCT, false, false, 289, 4, 0, 0}, /* 146 ConfigBatchWriteParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 148, 0}, /* 147 */
+    {CX_TYPE_STRUCT, false, false, 293, 3, 0, 0}, /* 148 ConfigEdit */
+    {CX_TYPE_ENUM, false, false, 118, 2, 0, 0}, /* 149 MergeStrategy */
+    {CX_TYPE_STRUCT, false, false, 296, 4, 0, 0}, /* 150 ConfigWriteResponse */
+    {CX_TYPE_STRUCT, false, false, 300, 3, 0, 0}, /* 151 OverriddenMetadata */
+    {CX_TYPE_STRUCT, false, false, 303, 2, 0, 0}, /* 152 ConfigLayerMetadata */
+    {CX_TYPE_TAGGED, false, false, 120, 9, 0, 2427}, /* 153 ConfigLayerSource */
+    {CX_TYPE_STRUCT, false, false, 305, 2, 0, 0}, /* 154 */
+    {CX_TYPE_ENUM, false, false, 138, 1, 0, 0}, /* 155 */
+    {CX_TYPE_STRUCT, false, false, 307, 3, 0, 0}, /* 156 */
+    {CX_TYPE_ENUM, false, false, 139, 1, 0, 0}, /* 157 */
+    {CX_TYPE_STRUCT, false, false, 310, 2, 0, 0}, /* 158 */
+    {CX_TYPE_ENUM, false, false, 140, 1, 0, 0}, /* 159 */
+    {CX_TYPE_STRUCT, false, false, 312, 3, 0, 0}, /* 160 */
+    {CX_TYPE_ENUM, false, false, 141, 1, 0, 0}, /* 161 */
+    {CX_TYPE_STRUCT, false, false, 315, 3, 0, 0}, /* 162 */
+    {CX_TYPE_ENUM, false, false, 142, 1, 0, 0}, /* 163 */
+    {CX_TYPE_STRUCT, false, false, 318, 2, 0, 0}, /* 164 */
+    {CX_TYPE_ENUM, false, false, 143, 1, 0, 0}, /* 165 */
+    {CX_TYPE_STRUCT, false, false, 320, 1, 0, 0}, /* 166 */
+    {CX_TYPE_ENUM, false, false, 144, 1, 0, 0}, /* 167 */
+    {CX_TYPE_STRUCT, false, false, 321, 2, 0, 0}, /* 168 */
+    {CX_TYPE_ENUM, false, false, 145, 1, 0, 0}, /* 169 */
+    {CX_TYPE_STRUCT, false, false, 323, 1, 0, 0}, /* 170 */
+    {CX_TYPE_ENUM, false, false, 146, 1, 0, 0}, /* 171 */
+    {CX_TYPE_ENUM, false, false, 147, 2, 0, 0}, /* 172 WriteStatus */
+    {CX_TYPE_STRUCT, false, false, 324, 2, 0, 0}, /* 173 ConfigReadParams */
+    {CX_TYPE_STRUCT, false, false, 326, 3, 0, 0}, /* 174 ConfigReadResponse */
+    {CX_TYPE_STRUCT, true, false, 329, 27, 0, 0}, /* 175 Config */
+    {CX_TYPE_STRUCT, true, false, 356, 1, 0, 0}, /* 176 AnalyticsConfig */
+    {CX_TYPE_CHOICE, false, false, 149, 2, 0, 0}, /* 177 AskForApproval */
+    {CX_TYPE_ENUM, false, false, 151, 3, 0, 0}, /* 178 */
+    {CX_TYPE_STRUCT, false, false, 357, 1, 0, 0}, /* 179 */
+    {CX_TYPE_STRUCT, false, false, 358, 5, 0, 0}, /* 180 */
+    {CX_TYPE_ENUM, false, false, 154, 3, 0, 0}, /* 181 ApprovalsReviewer */
+    {CX_TYPE_STRUCT, false, false, 363, 1, 0, 0}, /* 182 AppsConfig */
+    {CX_TYPE_STRUCT, false, false, 364, 5, 0, 0}, /* 183 AppsDefaultConfig */
+    {CX_TYPE_ENUM, false, false, 157, 4, 0, 0}, /* 184 AppToolApproval */
+    {CX_TYPE_STRUCT, false, false, 369, 3, 0, 0}, /* 185 BrowserUseConfig */
+    {CX_TYPE_STRUCT, false, false, 372, 4, 0, 0}, /* 186 BrowserUseOriginPolicyConfig */
+    {CX_TYPE_ENUM, false, false, 161, 2, 0, 0}, /* 187 GuardianAssessmentOutcome */
+    {CX_TYPE_MAP, false, false, 0, 0, 186, 0}, /* 188 */
+    {CX_TYPE_ENUM, false, false, 163, 2, 0, 0}, /* 189 WebSearchProvider */
+    {CX_TYPE_STRUCT, false, false, 376, 3, 0, 0}, /* 190 ComputerUseConfig */
+    {CX_TYPE_STRUCT, false, false, 379, 1, 0, 0}, /* 191 ComputerUseMacosConfig */
+    {CX_TYPE_MAP, false, false, 0, 0, 187, 0}, /* 192 */
+    {CX_TYPE_STRUCT, false, false, 380, 2, 0, 0}, /* 193 ComputerUseWindowsConfig */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 195, 0}, /* 194 */
+    {CX_TYPE_STRUCT, false, false, 382, 4, 0, 0}, /* 195 ComputerUseWindowsExeConfig */
+    {CX_TYPE_MAP, false, false, 0, 0, 0, 0}, /* 196 */
+    {CX_TYPE_CHOICE, false, false, 165, 2, 0, 0}, /* 197 ThreadListCwdFilter */
+    {CX_TYPE_ENUM, false, false, 167, 2, 0, 0}, /* 198 ForcedLoginMethod */
+    {CX_TYPE_ENUM, false, false, 169, 2, 0, 0}, /* 199 AutoCompactTokenLimitScope */
+    {CX_TYPE_ENUM, false, false, 171, 4, 0, 0}, /* 200 ReasoningSummary */
+    {CX_TYPE_ENUM, false, false, 175, 3, 0, 0}, /* 201 Verbosity */
+    {CX_TYPE_ENUM, false, false, 178, 3, 0, 0}, /* 202 SandboxMode */
+    {CX_TYPE_STRUCT, false, false, 386, 4, 0, 0}, /* 203 SandboxWorkspaceWrite */
+    {CX_TYPE_STRUCT, false, false, 390, 1, 0, 0}, /* 204 ToolsV2 */
+    {CX_TYPE_STRUCT, false, false, 391, 3, 0, 0}, /* 205 WebSearchToolConfig */
+    {CX_TYPE_STRUCT, false, false, 394, 4, 0, 0}, /* 206 WebSearchLocation */
+    {CX_TYPE_ENUM, false, false, 181, 4, 0, 0}, /* 207 WebSearchMode */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 209, 0}, /* 208 */
+    {CX_TYPE_STRUCT, false, false, 398, 4, 0, 0}, /* 209 ConfigLayer */
+    {CX_TYPE_MAP, false, false, 0, 0, 152, 0}, /* 210 */
+    {CX_TYPE_STRUCT, false, false, 402, 5, 0, 0}, /* 211 ConfigValueWriteParams */
+    {CX_TYPE_STRUCT, false, false, 407, 2, 0, 0}, /* 212 ConfigRequirementsReadResponse */
+    {CX_TYPE_STRUCT, false, false, 409, 34, 0, 0}, /* 213 ConfigRequirements */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 177, 0}, /* 214 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 181, 0}, /* 215 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 198, 0}, /* 216 */
+    {CX_TYPE_MAP, false, false, 0, 0, 2, 0}, /* 217 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 202, 0}, /* 218 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 207, 0}, /* 219 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 221, 0}, /* 220 */
+    {CX_TYPE_ENUM, false, false, 185, 3, 0, 0}, /* 221 WindowsSandboxImplementation */
+    {CX_TYPE_STRUCT, false, false, 443, 2, 0, 0}, /* 222 ApplicationRequirements */
+    {CX_TYPE_STRUCT, false, false, 445, 2, 0, 0}, /* 223 ApplicationNetworkRequirements */
+    {CX_TYPE_STRUCT, false, false, 447, 2, 0, 0}, /* 224 ApplicationStorageRequirements */
+    {CX_TYPE_STRUCT, false, false, 449, 2, 0, 0}, /* 225 AutoReviewRequirements */
+    {CX_TYPE_STRUCT, false, false, 451, 7, 0, 0}, /* 226 BrowserUseRequirements */
+    {CX_TYPE_STRUCT, false, false, 458, 7, 0, 0}, /* 227 BrowserUseOriginPolicy */
+    {CX_TYPE_ENUM, false, false, 188, 2, 0, 0}, /* 228 BrowserUseAccessApprovalLifetime */
+    {CX_TYPE_STRUCT, false, false, 465, 1, 0, 0}, /* 229 BrowserUseExtensionRequirements */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 231, 0}, /* 230 */
+    {CX_TYPE_STRUCT, false, false, 466, 2, 0, 0}, /* 231 RequestHeader */
+    {CX_TYPE_MAP, false, false, 0, 0, 227, 0}, /* 232 */
+    {CX_TYPE_ENUM, false, false, 190, 4, 0, 0}, /* 233 CliAuthCredentialsStoreMode */
+    {CX_TYPE_STRUCT, false, false, 468, 5, 0, 0}, /* 234 ComputerUseRequirements */
+    {CX_TYPE_STRUCT, false, false, 473, 1, 0, 0}, /* 235 ComputerUseMacosRequirements */
+    {CX_TYPE_STRUCT, false, false, 474, 2, 0, 0}, /* 236 ComputerUseWindowsRequirements */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 238, 0}, /* 237 */
+    {CX_TYPE_STRUCT, false, false, 476, 4, 0, 0}, /* 238 ComputerUseWindowsExeRequirement */
+    {CX_TYPE_ENUM, false, false, 194, 1, 0, 0}, /* 239 ResidencyRequirement */
+    {CX_TYPE_STRUCT, false, false, 480, 1, 0, 0}, /* 240 FeedbackRequirements */
+    {CX_TYPE_STRUCT, false, false, 481, 16, 0, 0}, /* 241 ManagedHooksRequirements */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 243, 0}, /* 242 */
+    {CX_TYPE_STRUCT, false, false, 497, 2, 0, 0}, /* 243 ConfiguredHookMatcherGroup */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 245, 0}, /* 244 */
+    {CX_TYPE_TAGGED, false, false, 195, 4, 0, 2427}, /* 245 ConfiguredHookHandler */
+    {CX_TYPE_STRUCT, false, false, 499, 7, 0, 0}, /* 246 */
+    {CX_TYPE_ENUM, false, false, 203, 1, 0, 0}, /* 247 */
+    {CX_TYPE_STRUCT, false, false, 506, 6, 0, 0}, /* 248 */
+    {CX_TYPE_ENUM, false, false, 204, 1, 0, 0}, /* 249 */
+    {CX_TYPE_STRUCT, false, false, 512, 1, 0, 0}, /* 250 */
+    {CX_TYPE_ENUM, false, false, 205, 1, 0, 0}, /* 251 */
+    {CX_TYPE_STRUCT, false, false, 513, 1, 0, 0}, /* 252 */
+    {CX_TYPE_ENUM, false, false, 206, 1, 0, 0}, /* 253 AutoReviewDecisionSource */
+    {CX_TYPE_STRUCT, false, false, 514, 1, 0, 0}, /* 254 InAppBrowserRequirements */
+    {CX_TYPE_STRUCT, false, false, 515, 1, 0, 0}, /* 255 ModelsRequirements */
+    {CX_TYPE_STRUCT, false, false, 516, 3, 0, 0}, /* 256 NewThreadModelDefaults */
+    {CX_TYPE_STRUCT, false, false, 519, 14, 0, 0}, /* 257 NetworkRequirements */
+    {CX_TYPE_STRUCT, false, false, 533, 11, 0, 0}, /* 258 OtelRequirements */
+    {CX_TYPE_CHOICE, false, false, 207, 2, 0, 0}, /* 259 OtelExporter */
+    {CX_TYPE_ENUM, false, false, 209, 2, 0, 0}, /* 260 */
+    {CX_TYPE_STRUCT, false, true, 544, 2, 0, 0}, /* 261 */
+    {CX_TYPE_STRUCT, false, false, 546, 3, 0, 0}, /* 262 */
+    {CX_TYPE_STRUCT, false, false, 549, 3, 0, 0}, /* 263 OtelTlsConfig */
+    {CX_TYPE_STRUCT, false, false, 552, 4, 0, 0}, /* 264 */
+    {CX_TYPE_ENUM, false, false, 211, 2, 0, 0}, /* 265 OtelHttpProtocol */
+    {CX_TYPE_STRUCT, false, false, 556, 1, 0, 0}, /* 266 OtelToolResultLogConfig */
+    {CX_TYPE_MAP, false, false, 0, 0, 117, 0}, /* 267 */
+    {CX_TYPE_STRUCT, false, false, 557, 6, 0, 0}, /* 268 EnvironmentAddParams */
+    {CX_TYPE_STRUCT, false, false, 563, 1, 0, 0}, /* 269 EnvironmentSkillsParams */
+    {CX_TYPE_STRUCT, false, false, 564, 1, 0, 0}, /* 270 EnvironmentInfoParams */
+    {CX_TYPE_STRUCT, false, false, 565, 2, 0, 0}, /* 271 EnvironmentInfoResponse */
+    {CX_TYPE_STRUCT, false, false, 567, 2, 0, 0}, /* 272 EnvironmentShellInfo */
+    {CX_TYPE_STRUCT, false, false, 569, 2, 0, 0}, /* 273 EnvironmentStatusResponse */
+    {CX_TYPE_ENUM, false, false, 213, 4, 0, 0}, /* 274 EnvironmentStatusKind */
+    {CX_TYPE_STRUCT, false, false, 571, 1, 0, 0}, /* 275 ExperimentalFeatureEnablementSetParams */
+    {CX_TYPE_STRUCT, false, false, 572, 3, 0, 0}, /* 276 ExperimentalFeatureListParams */
+    {CX_TYPE_STRUCT, false, false, 575, 2, 0, 0}, /* 277 ExperimentalFeatureListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 279, 0}, /* 278 */
+    {CX_TYPE_STRUCT, false, false, 577, 7, 0, 0}, /* 279 ExperimentalFeature */
+    {CX_TYPE_ENUM, false, false, 217, 5, 0, 0}, /* 280 ExperimentalFeatureStage */
+    {CX_TYPE_STRUCT, false, false, 584, 6, 0, 0}, /* 281 ExternalAgentConfigDetectParams */
+    {CX_TYPE_STRUCT, false, false, 590, 2, 0, 0}, /* 282 ExternalAgentConfigDetectResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 284, 0}, /* 283 */
+    {CX_TYPE_STRUCT, false, false, 592, 3, 0, 0}, /* 284 ExternalAgentDetectedConnectorCandidate */
+    {CX_TYPE_ENUM, false, false, 222, 2, 0, 0}, /* 285 ExternalAgentDetectedConnectorSource */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 287, 0}, /* 286 */
+    {CX_TYPE_STRUCT, false, false, 595, 4, 0, 0}, /* 287 ExternalAgentConfigMigrationItem */
+    {CX_TYPE_STRUCT, false, false, 599, 8, 0, 0}, /* 288 MigrationDetails */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 290, 0}, /* 289 */
+    {CX_TYPE_STRUCT, false, false, 607, 1, 0, 0}, /* 290 CommandMigration */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 292, 0}, /* 291 */
+    {CX_TYPE_STRUCT, false, false, 608, 2, 0, 0}, /* 292 PluginsMigration */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 294, 0}, /* 293 */
+    {CX_TYPE_STRUCT, false, false, 610, 3, 0, 0}, /* 294 SessionMigration */
+    {CX_TYPE_ENUM, false, false, 224, 10, 0, 0}, /* 295 ExternalAgentConfigMigrationItemType */
+    {CX_TYPE_STRUCT, false, false, 613, 4, 0, 0}, /* 296 ExternalAgentConfigImportParams */
+    {CX_TYPE_STRUCT, false, false, 617, 1, 0, 0}, /* 297 ExternalAgentConfigImportResponse */
+    {CX_TYPE_STRUCT, false, false, 618, 2, 0, 0}, /* 298 ExternalAgentConfigImportHistoriesReadResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 300, 0}, /* 299 */
+    {CX_TYPE_STRUCT, false, false, 620, 3, 0, 0}, /* 300 ExternalAgentImportedConnectorCandidate */
+    {CX_TYPE_ENUM, false, false, 234, 1, 0, 0}, /* 301 ExternalAgentImportedConnectorSource */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 303, 0}, /* 302 */
+    {CX_TYPE_STRUCT, false, false, 623, 5, 0, 0}, /* 303 ExternalAgentConfigImportHistory */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 305, 0}, /* 304 */
+    {CX_TYPE_STRUCT, false, false, 628, 7, 0, 0}, /* 305 ExternalAgentConfigImportItemTypeFailure */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 307, 0}, /* 306 */
+    {CX_TYPE_STRUCT, false, false, 635, 5, 0, 0}, /* 307 ExternalAgentConfigImportHistoryRecordSuccessParams */
+    {CX_TYPE_STRUCT, false, false, 640, 2, 0, 0}, /* 308 ExternalAgentConfigImportHistoryRecordParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 310, 0}, /* 309 */
+    {CX_TYPE_STRUCT, false, false, 642, 3, 0, 0}, /* 310 ExternalAgentConfigImportHistoryRecordTypeResultParams */
+    {CX_TYPE_STRUCT, false, false, 645, 7, 0, 0}, /* 311 FeedbackSaveParams */
+    {CX_TYPE_STRUCT, false, false, 652, 3, 0, 0}, /* 312 FeedbackSaveResponse */
+    {CX_TYPE_STRUCT, false, false, 655, 6, 0, 0}, /* 313 FeedbackUploadParams */
+    {CX_TYPE_STRUCT, false, false, 661, 2, 0, 0}, /* 314 FeedbackUploadResponse */
+    {CX_TYPE_STRUCT, false, false, 663, 3, 0, 0}, /* 315 FsCopyParams */
+    {CX_TYPE_STRUCT, false, false, 666, 2, 0, 0}, /* 316 FsCreateDirectoryParams */
+    {CX_TYPE_STRUCT, false, false, 668, 1, 0, 0}, /* 317 ProjectRoot */
+    {CX_TYPE_STRUCT, false, false, 669, 5, 0, 0}, /* 318 FsGetMetadataResponse */
+    {CX_TYPE_STRUCT, false, false, 674, 1, 0, 0}, /* 319 FsReadDirectoryResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 321, 0}, /* 320 */
+    {CX_TYPE_STRUCT, false, false, 675, 3, 0, 0}, /* 321 FsReadDirectoryEntry */
+    {CX_TYPE_STRUCT, false, false, 678, 1, 0, 0}, /* 322 FsReadFileResponse */
+    {CX_TYPE_STRUCT, false, false, 679, 3, 0, 0}, /* 323 FsRemoveParams */
+    {CX_TYPE_STRUCT, false, false, 682, 1, 0, 0}, /* 324 FsUnwatchParams */
+    {CX_TYPE_STRUCT, false, false, 683, 2, 0, 0}, /* 325 FsWatchParams */
+    {CX_TYPE_STRUCT, false, false, 685, 2, 0, 0}, /* 326 FsWriteFileParams */
+    {CX_TYPE_STRUCT, false, false, 687, 3, 0, 0}, /* 327 FuzzyFileSearchParams */
+    {CX_TYPE_STRUCT, false, false, 690, 1, 0, 0}, /* 328 FuzzyFileSearchResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 330, 0}, /* 329 */
+    {CX_TYPE_STRUCT, false, false, 691, 6, 0, 0}, /* 330 FuzzyFileSearchResult */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 3, 0}, /* 331 */
+    {CX_TYPE_ENUM, false, false, 235, 2, 0, 0}, /* 332 FuzzyFileSearchMatchType */
+    {CX_TYPE_STRUCT, false, false, 697, 2, 0, 0}, /* 333 FuzzyFileSearchSessionStartParams */
+    {CX_TYPE_STRUCT, false, false, 699, 1, 0, 0}, /* 334 FuzzyFileSearchSessionStopParams */
+    {CX_TYPE_STRUCT, false, false, 700, 2, 0, 0}, /* 335 FuzzyFileSearchSessionUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 702, 2, 0, 0}, /* 336 HooksListParams */
+    {CX_TYPE_STRUCT, false, false, 704, 1, 0, 0}, /* 337 HooksListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 339, 0}, /* 338 */
+    {CX_TYPE_STRUCT, false, false, 705, 4, 0, 0}, /* 339 HooksListEntry */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 341, 0}, /* 340 */
+    {CX_TYPE_STRUCT, false, false, 709, 2, 0, 0}, /* 341 SkillErrorInfo */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 343, 0}, /* 342 */
+    {CX_TYPE_TAGGED, false, false, 237, 4, 0, 994}, /* 343 HookMetadata */
+    {CX_TYPE_STRUCT, false, false, 711, 18, 0, 0}, /* 344 */
+    {CX_TYPE_ENUM, false, false, 245, 14, 0, 0}, /* 345 HookEventName */
+    {CX_TYPE_ENUM, false, false, 259, 11, 0, 0}, /* 346 HookSource */
+    {CX_TYPE_ENUM, false, false, 270, 4, 0, 0}, /* 347 HookTrustStatus */
+    {CX_TYPE_STRUCT, false, false, 729, 18, 0, 0}, /* 348 */
+    {CX_TYPE_ENUM, false, false, 274, 1, 0, 0}, /* 349 */
+    {CX_TYPE_STRUCT, false, false, 747, 16, 0, 0}, /* 350 */
+    {CX_TYPE_STRUCT, false, false, 763, 16, 0, 0}, /* 351 */
+    {CX_TYPE_STRUCT, false, false, 779, 2, 0, 0}, /* 352 InitializeParams */
+    {CX_TYPE_STRUCT, false, false, 781, 7, 0, 0}, /* 353 InitializeCapabilities */
+    {CX_TYPE_STRUCT, false, false, 788, 3, 0, 0}, /* 354 ClientInfo */
+    {CX_TYPE_STRUCT, false, false, 791, 4, 0, 0}, /* 355 InitializeResponse */
+    {CX_TYPE_STRUCT, false, false, 795, 3, 0, 0}, /* 356 MarketplaceAddParams */
+    {CX_TYPE_STRUCT, false, false, 798, 3, 0, 0}, /* 357 MarketplaceAddResponse */
+    {CX_TYPE_STRUCT, false, false, 801, 1, 0, 0}, /* 358 MarketplaceRemoveParams */
+    {CX_TYPE_STRUCT, false, false, 802, 2, 0, 0}, /* 359 MarketplaceRemoveResponse */
+    {CX_TYPE_STRUCT, false, false, 804, 1, 0, 0}, /* 360 MarketplaceUpgradeParams */
+    {CX_TYPE_STRUCT, false, false, 805, 3, 0, 0}, /* 361 MarketplaceUpgradeResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 363, 0}, /* 362 */
+    {CX_TYPE_STRUCT, false, false, 808, 2, 0, 0}, /* 363 MarketplaceUpgradeErrorInfo */
+    {CX_TYPE_STRUCT, false, false, 810, 6, 0, 0}, /* 364 McpServerEventStreamStartParams */
+    {CX_TYPE_STRUCT, false, false, 816, 1, 0, 0}, /* 365 McpServerEventStreamStopParams */
+    {CX_TYPE_STRUCT, false, false, 817, 5, 0, 0}, /* 366 McpServerOauthLoginParams */
+    {CX_TYPE_ENUM, false, false, 275, 3, 0, 0}, /* 367 McpServerOauthClientRegistration */
+    {CX_TYPE_STRUCT, false, false, 822, 2, 0, 0}, /* 368 McpServerOauthLoginResponse */
+    {CX_TYPE_STRUCT, false, false, 824, 7, 0, 0}, /* 369 McpResourceReadParams */
+    {CX_TYPE_STRUCT, false, false, 831, 2, 0, 0}, /* 370 McpResourceReadTarget */
+    {CX_TYPE_STRUCT, false, false, 833, 2, 0, 0}, /* 371 McpResourceReadResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 373, 0}, /* 372 */
+    {CX_TYPE_STRUCT, false, false, 835, 5, 0, 0}, /* 373 ResourceContent */
+    {CX_TYPE_STRUCT, false, false, 840, 5, 0, 0}, /* 374 McpServerToolCallParams */
+    {CX_TYPE_STRUCT, false, false, 845, 4, 0, 0}, /* 375 McpServerToolCallResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 0, 0}, /* 376 */
+    {CX_TYPE_STRUCT, false, false, 849, 5, 0, 0}, /* 377 ListMcpServerStatusParams */
+    {CX_TYPE_ENUM, false, false, 278, 2, 0, 0}, /* 378 McpServerStatusDetail */
+    {CX_TYPE_STRUCT, false, false, 854, 2, 0, 0}, /* 379 ListMcpServerStatusResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 381, 0}, /* 380 */
+    {CX_TYPE_STRUCT, false, false, 856, 12, 0, 0}, /* 381 McpServerStatus */
+    {CX_TYPE_ENUM, false, false, 280, 5, 0, 0}, /* 382 McpAuthStatus */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 384, 0}, /* 383 */
+    {CX_TYPE_STRUCT, false, false, 868, 6, 0, 0}, /* 384 ResourceTemplate */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 386, 0}, /* 385 */
+    {CX_TYPE_STRUCT, false, false, 874, 9, 0, 0}, /* 386 Resource */
+    {CX_TYPE_ENUM, false, false, 285, 7, 0, 0}, /* 387 McpServerConnectionStatus */
+    {CX_TYPE_STRUCT, false, false, 883, 6, 0, 0}, /* 388 McpServerInfo */
+    {CX_TYPE_MAP, false, false, 0, 0, 390, 0}, /* 389 */
+    {CX_TYPE_STRUCT, false, false, 889, 8, 0, 0}, /* 390 Tool */
+    {CX_TYPE_STRUCT, false, false, 897, 1, 0, 0}, /* 391 MemoryStatusParams */
+    {CX_TYPE_STRUCT, false, false, 898, 2, 0, 0}, /* 392 MemoryStatusResponse */
+    {CX_TYPE_STRUCT, false, false, 900, 1, 0, 0}, /* 393 MockExperimentalMethodParams */
+    {CX_TYPE_STRUCT, false, false, 901, 1, 0, 0}, /* 394 MockExperimentalMethodResponse */
+    {CX_TYPE_STRUCT, false, false, 902, 4, 0, 0}, /* 395 ModelListParams */
+    {CX_TYPE_STRUCT, false, false, 906, 2, 0, 0}, /* 396 ModelListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 398, 0}, /* 397 */
+    {CX_TYPE_STRUCT, false, false, 908, 19, 0, 0}, /* 398 Model */
+    {CX_TYPE_STRUCT, false, false, 927, 1, 0, 0}, /* 399 MisalignmentSteer */
+    {CX_TYPE_STRUCT, false, false, 928, 1, 0, 0}, /* 400 ModelAccessPrograms */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 402, 0}, /* 401 */
+    {CX_TYPE_ENUM, false, false, 292, 3, 0, 0}, /* 402 CyberAccessProgram */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 404, 0}, /* 403 */
+    {CX_TYPE_ENUM, false, false, 295, 3, 0, 0}, /* 404 InputModality */
+    {CX_TYPE_ENUM, false, false, 298, 3, 0, 0}, /* 405 MultiAgentVersion */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 407, 0}, /* 406 */
+    {CX_TYPE_STRUCT, false, false, 929, 3, 0, 0}, /* 407 ModelServiceTier */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 409, 0}, /* 408 */
+    {CX_TYPE_STRUCT, false, false, 932, 2, 0, 0}, /* 409 ReasoningEffortOption */
+    {CX_TYPE_STRUCT, false, false, 934, 5, 0, 0}, /* 410 ModelUpgradeInfo */
+    {CX_TYPE_STRUCT, false, false, 939, 2, 0, 0}, /* 411 ModelProviderCapabilitiesReadResponse */
+    {CX_TYPE_STRUCT, false, false, 941, 1, 0, 0}, /* 412 ModelProviderConfigWriteParams */
+    {CX_TYPE_TAGGED, false, false, 301, 3, 0, 2427}, /* 413 ProviderSettingsPatch */
+    {CX_TYPE_STRUCT, false, false, 942, 5, 0, 0}, /* 414 */
+    {CX_TYPE_ENUM, false, false, 307, 1, 0, 0}, /* 415 */
+    {CX_TYPE_STRUCT, false, false, 947, 4, 0, 0}, /* 416 */
+    {CX_TYPE_ENUM, false, false, 308, 2, 0, 0}, /* 417 BedrockProviderId */
+    {CX_TYPE_ENUM, false, false, 310, 1, 0, 0}, /* 418 */
+    {CX_TYPE_STRUCT, false, false, 951, 5, 0, 0}, /* 419 */
+    {CX_TYPE_STRUCT, false, false, 956, 1, 0, 0}, /* 420 ModelProviderConfigWriteResponse */
+    {CX_TYPE_STRUCT, false, false, 957, 5, 0, 0}, /* 421 ModelProviderSummary */
+    {CX_TYPE_TAGGED, false, false, 311, 4, 0, 2427}, /* 422 ProviderSettings */
+    {CX_TYPE_STRUCT, false, false, 962, 1, 0, 0}, /* 423 */
+    {CX_TYPE_ENUM, false, false, 319, 1, 0, 0}, /* 424 */
+    {CX_TYPE_STRUCT, false, false, 963, 2, 0, 0}, /* 425 */
+    {CX_TYPE_TAGGED, false, false, 320, 3, 0, 1400}, /* 426 GatewayAuth */
+    {CX_TYPE_STRUCT, false, false, 965, 1, 0, 0}, /* 427 */
+    {CX_TYPE_ENUM, false, false, 326, 1, 0, 0}, /* 428 */
+    {CX_TYPE_STRUCT, false, false, 966, 2, 0, 0}, /* 429 */
+    {CX_TYPE_ENUM, false, false, 327, 1, 0, 0}, /* 430 */
+    {CX_TYPE_STRUCT, false, false, 968, 2, 0, 0}, /* 431 */
+    {CX_TYPE_ENUM, false, false, 328, 1, 0, 0}, /* 432 */
+    {CX_TYPE_STRUCT, false, false, 970, 3, 0, 0}, /* 433 */
+    {CX_TYPE_STRUCT, false, false, 973, 4, 0, 0}, /* 434 */
+    {CX_TYPE_STRUCT, false, false, 977, 3, 0, 0}, /* 435 ModelProviderListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 421, 0}, /* 436 */
+    {CX_TYPE_STRUCT, false, false, 980, 3, 0, 0}, /* 437 PermissionProfileListParams */
+    {CX_TYPE_STRUCT, false, false, 983, 2, 0, 0}, /* 438 PermissionProfileListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 440, 0}, /* 439 */
+    {CX_TYPE_STRUCT, false, false, 985, 3, 0, 0}, /* 440 PermissionProfileSummary */
+    {CX_TYPE_STRUCT, false, false, 988, 4, 0, 0}, /* 441 PluginInstallParams */
+    {CX_TYPE_STRUCT, false, false, 992, 2, 0, 0}, /* 442 PluginInstallResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 444, 0}, /* 443 */
+    {CX_TYPE_STRUCT, false, false, 994, 5, 0, 0}, /* 444 AppSummary */
+    {CX_TYPE_ENUM, false, false, 329, 2, 0, 0}, /* 445 PluginAuthPolicy */
+    {CX_TYPE_STRUCT, false, false, 999, 2, 0, 0}, /* 446 PluginInstalledParams */
+    {CX_TYPE_STRUCT, false, false, 1001, 2, 0, 0}, /* 447 PluginInstalledResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 449, 0}, /* 448 */
+    {CX_TYPE_STRUCT, false, false, 1003, 2, 0, 0}, /* 449 MarketplaceLoadErrorInfo */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 451, 0}, /* 450 */
+    {CX_TYPE_STRUCT, false, false, 1005, 4, 0, 0}, /* 451 PluginMarketplaceEntry */
+    {CX_TYPE_STRUCT, false, false, 1009, 1, 0, 0}, /* 452 MarketplaceInterface */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 454, 0}, /* 453 */
+    {CX_TYPE_STRUCT, false, false, 1010, 19, 0, 0}, /* 454 PluginSummary */
+    {CX_TYPE_ENUM, false, false, 331, 2, 0, 0}, /* 455 PluginAvailability */
+    {CX_TYPE_ENUM, false, false, 333, 4, 0, 0}, /* 456 PluginDisabledReason */
+    {CX_TYPE_ENUM, false, false, 337, 3, 0, 0}, /* 457 PluginInstallPolicy */
+    {CX_TYPE_ENUM, false, false, 340, 2, 0, 0}, /* 458 PluginInstallPolicySource */
+    {CX_TYPE_STRUCT, false, false, 1029, 19, 0, 0}, /* 459 PluginInterface */
+    {CX_TYPE_STRUCT, false, false, 1048, 8, 0, 0}, /* 460 PluginShareContext */
+    {CX_TYPE_ENUM, false, false, 342, 3, 0, 0}, /* 461 PluginShareDiscoverability */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 463, 0}, /* 462 */
+    {CX_TYPE_STRUCT, false, false, 1056, 4, 0, 0}, /* 463 PluginSharePrincipal */
+    {CX_TYPE_ENUM, false, false, 345, 3, 0, 0}, /* 464 PluginSharePrincipalType */
+    {CX_TYPE_ENUM, false, false, 348, 3, 0, 0}, /* 465 PluginSharePrincipalRole */
+    {CX_TYPE_TAGGED, false, false, 351, 4, 0, 2427}, /* 466 PluginSource */
+    {CX_TYPE_STRUCT, false, false, 1060, 2, 0, 0}, /* 467 */
+    {CX_TYPE_ENUM, false, false, 359, 1, 0, 0}, /* 468 */
+    {CX_TYPE_STRUCT, false, false, 1062, 5, 0, 0}, /* 469 */
+    {CX_TYPE_ENUM, false, false, 360, 1, 0, 0}, /* 470 */
+    {CX_TYPE_STRUCT, false, false, 1067, 4, 0, 0}, /* 471 */
+    {CX_TYPE_ENUM, false, false, 361, 1, 0, 0}, /* 472 */
+    {CX_TYPE_STRUCT, false, false, 1071, 1, 0, 0}, /* 473 */
+    {CX_TYPE_ENUM, false, false, 362, 1, 0, 0}, /* 474 */
+    {CX_TYPE_STRUCT, false, false, 1072, 3, 0, 0}, /* 475 PluginListParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 477, 0}, /* 476 */
+    {CX_TYPE_ENUM, false, false, 363, 5, 0, 0}, /* 477 PluginListMarketplaceKind */
+    {CX_TYPE_STRUCT, false, false, 1075, 3, 0, 0}, /* 478 PluginListResponse */
+    {CX_TYPE_STRUCT, false, false, 1078, 3, 0, 0}, /* 479 PluginReadParams */
+    {CX_TYPE_STRUCT, false, false, 1081, 1, 0, 0}, /* 480 PluginReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1082, 12, 0, 0}, /* 481 PluginDetail */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 483, 0}, /* 482 */
+    {CX_TYPE_STRUCT, false, false, 1094, 9, 0, 0}, /* 483 AppTemplateSummary */
+    {CX_TYPE_ENUM, false, false, 368, 2, 0, 0}, /* 484 AppTemplateUnavailableReason */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 486, 0}, /* 485 */
+    {CX_TYPE_STRUCT, false, false, 1103, 2, 0, 0}, /* 486 PluginHookSummary */
+    {CX_TYPE_STRUCT, false, false, 1105, 6, 0, 0}, /* 487 SkillSummary */
+    {CX_TYPE_STRUCT, false, false, 1111, 8, 0, 0}, /* 488 SkillInterface */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 490, 0}, /* 489 */
+    {CX_TYPE_STRUCT, false, false, 1119, 4, 0, 0}, /* 490 ScheduledTaskSummary */
+    {CX_TYPE_TAGGED, false, false, 370, 4, 0, 2427}, /* 491 ScheduledTaskSchedule */
+    {CX_TYPE_STRUCT, false, false, 1123, 3, 0, 0}, /* 492 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 494, 0}, /* 493 */
+    {CX_TYPE_ENUM, false, false, 378, 7, 0, 0}, /* 494 ScheduledTaskWeekday */
+    {CX_TYPE_ENUM, false, false, 385, 1, 0, 0}, /* 495 */
+    {CX_TYPE_STRUCT, false, false, 1126, 2, 0, 0}, /* 496 */
+    {CX_TYPE_ENUM, false, false, 386, 1, 0, 0}, /* 497 */
+    {CX_TYPE_STRUCT, false, false, 1128, 2, 0, 0}, /* 498 */
+    {CX_TYPE_ENUM, false, false, 387, 1, 0, 0}, /* 499 */
+    {CX_TYPE_STRUCT, false, false, 1130, 3, 0, 0}, /* 500 */
+    {CX_TYPE_ENUM, false, false, 388, 1, 0, 0}, /* 501 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 487, 0}, /* 502 */
+    {CX_TYPE_STRUCT, false, false, 1133, 1, 0, 0}, /* 503 PluginReconcileParams */
+    {CX_TYPE_STRUCT, false, false, 1134, 3, 0, 0}, /* 504 PluginReconcileResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 506, 0}, /* 505 */
+    {CX_TYPE_STRUCT, false, false, 1137, 5, 0, 0}, /* 506 PluginReconcileChangedPlugin */
+    {CX_TYPE_STRUCT, false, false, 1142, 5, 0, 0}, /* 507 PluginSearchParams */
+    {CX_TYPE_ENUM, false, false, 389, 3, 0, 0}, /* 508 PluginSearchScope */
+    {CX_TYPE_STRUCT, false, false, 1147, 2, 0, 0}, /* 509 PluginSearchResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 511, 0}, /* 510 */
+    {CX_TYPE_STRUCT, false, false, 1149, 3, 0, 0}, /* 511 PluginSearchResult */
+    {CX_TYPE_STRUCT, false, false, 1152, 1, 0, 0}, /* 512 PluginShareCheckoutParams */
+    {CX_TYPE_STRUCT, false, false, 1153, 7, 0, 0}, /* 513 PluginShareCheckoutResponse */
+    {CX_TYPE_STRUCT, false, false, 1160, 1, 0, 0}, /* 514 PluginShareListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 516, 0}, /* 515 */
+    {CX_TYPE_STRUCT, false, false, 1161, 2, 0, 0}, /* 516 PluginShareListItem */
+    {CX_TYPE_STRUCT, false, false, 1163, 4, 0, 0}, /* 517 PluginShareSaveParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 519, 0}, /* 518 */
+    {CX_TYPE_STRUCT, false, false, 1167, 3, 0, 0}, /* 519 PluginShareTarget */
+    {CX_TYPE_ENUM, false, false, 392, 2, 0, 0}, /* 520 PluginShareTargetRole */
+    {CX_TYPE_STRUCT, false, false, 1170, 3, 0, 0}, /* 521 PluginShareSaveResponse */
+    {CX_TYPE_STRUCT, false, false, 1173, 3, 0, 0}, /* 522 PluginShareUpdateTargetsParams */
+    {CX_TYPE_ENUM, false, false, 394, 3, 0, 0}, /* 523 PluginShareUpdateDiscoverability */
+    {CX_TYPE_STRUCT, false, false, 1176, 2, 0, 0}, /* 524 PluginShareUpdateTargetsResponse */
+    {CX_TYPE_STRUCT, false, false, 1178, 3, 0, 0}, /* 525 PluginSkillReadParams */
+    {CX_TYPE_STRUCT, false, false, 1181, 1, 0, 0}, /* 526 PluginSkillReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1182, 1, 0, 0}, /* 527 PluginUninstallParams */
+    {CX_TYPE_STRUCT, false, false, 1183, 1, 0, 0}, /* 528 ProcessKillParams */
+    {CX_TYPE_STRUCT, false, false, 1184, 2, 0, 0}, /* 529 ProcessResizePtyParams */
+    {CX_TYPE_STRUCT, false, false, 1186, 10, 0, 0}, /* 530 ProcessSpawnParams */
+    {CX_TYPE_STRUCT, false, false, 1196, 3, 0, 0}, /* 531 ProcessWriteStdinParams */
+    {CX_TYPE_STRUCT, false, false, 1199, 4, 0, 0}, /* 532 ProjectCreateParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 317, 0}, /* 533 */
+    {CX_TYPE_STRUCT, false, false, 1203, 1, 0, 0}, /* 534 ProjectReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1204, 8, 0, 0}, /* 535 Project */
+    {CX_TYPE_STRUCT, false, false, 1212, 1, 0, 0}, /* 536 ProjectReadParams */
+    {CX_TYPE_STRUCT, false, false, 1213, 5, 0, 0}, /* 537 ProjectImportParams */
+    {CX_TYPE_STRUCT, false, false, 1218, 4, 0, 0}, /* 538 ProjectListParams */
+    {CX_TYPE_ENUM, false, false, 397, 2, 0, 0}, /* 539 SortDirection */
+    {CX_TYPE_ENUM, false, false, 399, 2, 0, 0}, /* 540 ProjectSortKey */
+    {CX_TYPE_STRUCT, false, false, 1222, 2, 0, 0}, /* 541 ProjectListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 535, 0}, /* 542 */
+    {CX_TYPE_STRUCT, false, false, 1224, 2, 0, 0}, /* 543 ProjectMoveParams */
+    {CX_TYPE_STRUCT, false, false, 1226, 4, 0, 0}, /* 544 ProjectUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 1230, 4, 0, 0}, /* 545 RemoteControlClientsListParams */
+    {CX_TYPE_STRUCT, false, false, 1234, 2, 0, 0}, /* 546 RemoteControlClientsListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 548, 0}, /* 547 */
+    {CX_TYPE_STRUCT, false, false, 1236, 8, 0, 0}, /* 548 RemoteControlClient */
+    {CX_TYPE_STRUCT, false, false, 1244, 2, 0, 0}, /* 549 RemoteControlClientsRevokeParams */
+    {CX_TYPE_STRUCT, false, false, 1246, 1, 0, 0}, /* 550 RemoteControlEnableParams */
+    {CX_TYPE_STRUCT, false, false, 1247, 4, 0, 0}, /* 551 RemoteControlEnableResponse */
+    {CX_TYPE_ENUM, false, false, 401, 4, 0, 0}, /* 552 RemoteControlConnectionStatus */
+    {CX_TYPE_STRUCT, false, false, 1251, 1, 0, 0}, /* 553 RemoteControlPairingStartParams */
+    {CX_TYPE_STRUCT, false, false, 1252, 4, 0, 0}, /* 554 RemoteControlPairingStartResponse */
+    {CX_TYPE_STRUCT, false, false, 1256, 2, 0, 0}, /* 555 RemoteControlPairingStatusParams */
+    {CX_TYPE_STRUCT, false, false, 1258, 1, 0, 0}, /* 556 RemoteControlPairingStatusResponse */
+    {CX_TYPE_STRUCT, false, false, 1259, 3, 0, 0}, /* 557 ReviewStartParams */
+    {CX_TYPE_ENUM, false, false, 405, 1, 0, 0}, /* 558 ReviewDelivery */
+    {CX_TYPE_TAGGED, false, false, 406, 4, 0, 2427}, /* 559 ReviewTarget */
+    {CX_TYPE_STRUCT, false, false, 1262, 1, 0, 0}, /* 560 */
+    {CX_TYPE_ENUM, false, false, 414, 1, 0, 0}, /* 561 */
+    {CX_TYPE_STRUCT, false, false, 1263, 2, 0, 0}, /* 562 */
+    {CX_TYPE_ENUM, false, false, 415, 1, 0, 0}, /* 563 */
+    {CX_TYPE_STRUCT, false, false, 1265, 3, 0, 0}, /* 564 */
+    {CX_TYPE_ENUM, false, false, 416, 1, 0, 0}, /* 565 */
+    {CX_TYPE_STRUCT, false, false, 1268, 2, 0, 0}, /* 566 */
+    {CX_TYPE_ENUM, false, false, 417, 1, 0, 0}, /* 567 */
+    {CX_TYPE_STRUCT, false, false, 1270, 2, 0, 0}, /* 568 ReviewStartResponse */
+    {CX_TYPE_STRUCT, false, false, 1272, 9, 0, 0}, /* 569 Turn */
+    {CX_TYPE_STRUCT, false, false, 1281, 4, 0, 0}, /* 570 TurnError */
+    {CX_TYPE_CHOICE, false, false, 418, 2, 0, 0}, /* 571 CodexErrorInfo */
+    {CX_TYPE_STRUCT, true, false, 1285, 5, 0, 0}, /* 572 */
+    {CX_TYPE_STRUCT, false, false, 1290, 1, 0, 0}, /* 573 */
+    {CX_TYPE_ENUM, false, false, 420, 2, 0, 0}, /* 574 NonSteerableTurnKind */
+    {CX_TYPE_STRUCT, false, false, 1291, 1, 0, 0}, /* 575 */
+    {CX_TYPE_STRUCT, false, false, 1292, 4, 0, 0}, /* 576 MisalignmentErrorDetails */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 578, 0}, /* 577 */
+    {CX_TYPE_TAGGED, false, false, 422, 19, 0, 2427}, /* 578 ThreadItem */
+    {CX_TYPE_STRUCT, false, false, 1296, 6, 0, 0}, /* 579 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 581, 0}, /* 580 */
+    {CX_TYPE_TAGGED, false, false, 460, 7, 0, 2427}, /* 581 UserInput */
+    {CX_TYPE_STRUCT, false, false, 1302, 3, 0, 0}, /* 582 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 584, 0}, /* 583 */
+    {CX_TYPE_STRUCT, false, false, 1305, 2, 0, 0}, /* 584 TextElement */
+    {CX_TYPE_STRUCT, false, false, 1307, 2, 0, 0}, /* 585 ByteRange */
+    {CX_TYPE_ENUM, false, false, 474, 1, 0, 0}, /* 586 */
+    {CX_TYPE_STRUCT, false, false, 1309, 4, 0, 0}, /* 587 */
+    {CX_TYPE_ENUM, false, false, 475, 4, 0, 0}, /* 588 ImageDetail */
+    {CX_TYPE_ENUM, false, false, 479, 1, 0, 0}, /* 589 */
+    {CX_TYPE_STRUCT, false, false, 1313, 3, 0, 0}, /* 590 */
+    {CX_TYPE_ENUM, false, false, 480, 1, 0, 0}, /* 591 */
+    {CX_TYPE_STRUCT, false, false, 1316, 3, 0, 0}, /* 592 */
+    {CX_TYPE_ENUM, false, false, 481, 1, 0, 0}, /* 593 */
+    {CX_TYPE_STRUCT, false, false, 1319, 2, 0, 0}, /* 594 */
+    {CX_TYPE_ENUM, false, false, 482, 1, 0, 0}, /* 595 */
+    {CX_TYPE_STRUCT, false, false, 1321, 3, 0, 0}, /* 596 */
+    {CX_TYPE_ENUM, false, false, 483, 1, 0, 0}, /* 597 */
+    {CX_TYPE_STRUCT, false, false, 1324, 3, 0, 0}, /* 598 */
+    {CX_TYPE_ENUM, false, false, 484, 1, 0, 0}, /* 599 */
+    {CX_TYPE_ENUM, false, false, 485, 1, 0, 0}, /* 600 */
+    {CX_TYPE_STRUCT, false, false, 1327, 5, 0, 0}, /* 601 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 603, 0}, /* 602 */
+    {CX_TYPE_STRUCT, false, false, 1332, 2, 0, 0}, /* 603 HookPromptFragment */
+    {CX_TYPE_ENUM, false, false, 486, 1, 0, 0}, /* 604 */
+    {CX_TYPE_STRUCT, false, false, 1334, 10, 0, 0}, /* 605 */
+    {CX_TYPE_ENUM, false, false, 487, 1, 0, 0}, /* 606 AgentMessageDelivery */
+    {CX_TYPE_STRUCT, false, false, 1344, 2, 0, 0}, /* 607 MemoryCitation */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 609, 0}, /* 608 */
+    {CX_TYPE_STRUCT, false, false, 1346, 4, 0, 0}, /* 609 MemoryCitationEntry */
+    {CX_TYPE_STRUCT, false, false, 1350, 2, 0, 0}, /* 610 AgentMessageModeration */
+    {CX_TYPE_STRUCT, false, false, 1352, 4, 0, 0}, /* 611 AgentMessageDisplay */
+    {CX_TYPE_ENUM, false, false, 488, 3, 0, 0}, /* 612 MessagePhase */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 614, 0}, /* 613 */
+    {CX_TYPE_STRUCT, false, false, 1356, 2, 0, 0}, /* 614 AsyncUserInputQuestion */
+    {CX_TYPE_ENUM, false, false, 491, 1, 0, 0}, /* 615 */
+    {CX_TYPE_STRUCT, false, false, 1358, 7, 0, 0}, /* 616 */
+    {CX_TYPE_CHOICE, false, false, 492, 2, 0, 0}, /* 617 FunctionCallOutputBody */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 619, 0}, /* 618 */
+    {CX_TYPE_TAGGED, false, false, 494, 4, 0, 2427}, /* 619 FunctionCallOutputContentItem */
+    {CX_TYPE_STRUCT, false, false, 1365, 2, 0, 0}, /* 620 */
+    {CX_TYPE_ENUM, false, false, 502, 1, 0, 0}, /* 621 */
+    {CX_TYPE_STRUCT, false, false, 1367, 4, 0, 0}, /* 622 */
+    {CX_TYPE_ENUM, false, false, 503, 1, 0, 0}, /* 623 */
+    {CX_TYPE_STRUCT, false, false, 1371, 3, 0, 0}, /* 624 */
+    {CX_TYPE_ENUM, false, false, 504, 1, 0, 0}, /* 625 */
+    {CX_TYPE_STRUCT, false, false, 1374, 2, 0, 0}, /* 626 */
+    {CX_TYPE_ENUM, false, false, 505, 1, 0, 0}, /* 627 */
+    {CX_TYPE_ENUM, false, false, 506, 1, 0, 0}, /* 628 */
+    {CX_TYPE_STRUCT, false, false, 1376, 5, 0, 0}, /* 629 */
+    {CX_TYPE_ENUM, false, false, 507, 1, 0, 0}, /* 630 */
+    {CX_TYPE_STRUCT, false, false, 1381, 6, 0, 0}, /* 631 */
+    {CX_TYPE_ENUM, false, false, 508, 1, 0, 0}, /* 632 */
+    {CX_TYPE_STRUCT, false, false, 1387, 15, 0, 0}, /* 633 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 635, 0}, /* 634 */
+    {CX_TYPE_TAGGED, false, false, 509, 4, 0, 2427}, /* 635 CommandAction */
+    {CX_TYPE_STRUCT, false, false, 1402, 4, 0, 0}, /* 636 */
+    {CX_TYPE_ENUM, false, false, 517, 1, 0, 0}, /* 637 */
+    {CX_TYPE_STRUCT, false, false, 1406, 3, 0, 0}, /* 638 */
+    {CX_TYPE_ENUM, false, false, 518, 1, 0, 0}, /* 639 */
+    {CX_TYPE_STRUCT, false, false, 1409, 4, 0, 0}, /* 640 */
+    {CX_TYPE_ENUM, false, false, 519, 1, 0, 0}, /* 641 */
+    {CX_TYPE_STRUCT, false, false, 1413, 2, 0, 0}, /* 642 */
+    {CX_TYPE_ENUM, false, false, 520, 1, 0, 0}, /* 643 */
+    {CX_TYPE_ENUM, false, false, 521, 4, 0, 0}, /* 644 CommandExecutionSource */
+    {CX_TYPE_ENUM, false, false, 525, 4, 0, 0}, /* 645 CommandExecutionStatus */
+    {CX_TYPE_ENUM, false, false, 529, 1, 0, 0}, /* 646 */
+    {CX_TYPE_STRUCT, false, false, 1415, 6, 0, 0}, /* 647 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 649, 0}, /* 648 */
+    {CX_TYPE_STRUCT, false, false, 1421, 3, 0, 0}, /* 649 FileUpdateChange */
+    {CX_TYPE_TAGGED, false, false, 530, 3, 0, 2427}, /* 650 PatchChangeKind */
+    {CX_TYPE_STRUCT, false, false, 1424, 1, 0, 0}, /* 651 */
+    {CX_TYPE_ENUM, false, false, 536, 1, 0, 0}, /* 652 */
+    {CX_TYPE_STRUCT, false, false, 1425, 1, 0, 0}, /* 653 */
+    {CX_TYPE_ENUM, false, false, 537, 1, 0, 0}, /* 654 */
+    {CX_TYPE_STRUCT, false, false, 1426, 2, 0, 0}, /* 655 */
+    {CX_TYPE_ENUM, false, false, 538, 1, 0, 0}, /* 656 */
+    {CX_TYPE_ENUM, false, false, 539, 1, 0, 0}, /* 657 */
+    {CX_TYPE_STRUCT, false, false, 1428, 16, 0, 0}, /* 658 */
+    {CX_TYPE_STRUCT, false, false, 1444, 5, 0, 0}, /* 659 McpToolCallAppContext */
+    {CX_TYPE_STRUCT, false, false, 1449, 2, 0, 0}, /* 660 McpAppUi */
+    {CX_TYPE_ENUM, false, false, 540, 2, 0, 0}, /* 661 McpAppDisplayMode */
+    {CX_TYPE_STRUCT, false, false, 1451, 3, 0, 0}, /* 662 McpToolCallResult */
+    {CX_TYPE_ENUM, false, false, 542, 3, 0, 0}, /* 663 McpToolCallStatus */
+    {CX_TYPE_ENUM, false, false, 545, 1, 0, 0}, /* 664 */
+    {CX_TYPE_STRUCT, false, false, 1454, 11, 0, 0}, /* 665 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 667, 0}, /* 666 */
+    {CX_TYPE_TAGGED, false, false, 546, 3, 0, 2427}, /* 667 DynamicToolCallOutputContentItem */
+    {CX_TYPE_STRUCT, false, false, 1465, 2, 0, 0}, /* 668 */
+    {CX_TYPE_ENUM, false, false, 552, 1, 0, 0}, /* 669 */
+    {CX_TYPE_STRUCT, false, false, 1467, 2, 0, 0}, /* 670 */
+    {CX_TYPE_ENUM, false, false, 553, 1, 0, 0}, /* 671 */
+    {CX_TYPE_STRUCT, false, false, 1469, 2, 0, 0}, /* 672 */
+    {CX_TYPE_ENUM, false, false, 554, 1, 0, 0}, /* 673 */
+    {CX_TYPE_ENUM, false, false, 555, 1, 0, 0}, /* 674 */
+    {CX_TYPE_STRUCT, false, false, 1471, 12, 0, 0}, /* 675 */
+    {CX_TYPE_MAP, false, false, 0, 0, 677, 0}, /* 676 */
+    {CX_TYPE_STRUCT, false, false, 1483, 2, 0, 0}, /* 677 CollabAgentState */
+    {CX_TYPE_ENUM, false, false, 556, 7, 0, 0}, /* 678 CollabAgentStatus */
+    {CX_TYPE_ENUM, false, false, 563, 4, 0, 0}, /* 679 CollabAgentToolCallStatus */
+    {CX_TYPE_ENUM, false, false, 567, 9, 0, 0}, /* 680 CollabAgentTool */
+    {CX_TYPE_ENUM, false, false, 576, 1, 0, 0}, /* 681 */
+    {CX_TYPE_STRUCT, false, false, 1485, 9, 0, 0}, /* 682 */
+    {CX_TYPE_ENUM, false, false, 577, 4, 0, 0}, /* 683 SubAgentActivityKind */
+    {CX_TYPE_ENUM, false, false, 581, 1, 0, 0}, /* 684 */
+    {CX_TYPE_STRUCT, false, false, 1494, 7, 0, 0}, /* 685 */
+    {CX_TYPE_TAGGED, false, false, 582, 4, 0, 2427}, /* 686 WebSearchAction */
+    {CX_TYPE_STRUCT, false, false, 1501, 3, 0, 0}, /* 687 */
+    {CX_TYPE_STRUCT, false, false, 1504, 2, 0, 0}, /* 688 */
+    {CX_TYPE_ENUM, false, false, 590, 1, 0, 0}, /* 689 */
+    {CX_TYPE_STRUCT, false, false, 1506, 3, 0, 0}, /* 690 */
+    {CX_TYPE_ENUM, false, false, 591, 1, 0, 0}, /* 691 */
+    {CX_TYPE_STRUCT, false, false, 1509, 1, 0, 0}, /* 692 */
+    {CX_TYPE_ENUM, false, false, 592, 1, 0, 0}, /* 693 */
+    {CX_TYPE_ENUM, false, false, 593, 1, 0, 0}, /* 694 */
+    {CX_TYPE_STRUCT, false, false, 1510, 5, 0, 0}, /* 695 */
+    {CX_TYPE_ENUM, false, false, 594, 1, 0, 0}, /* 696 */
+    {CX_TYPE_STRUCT, false, false, 1515, 5, 0, 0}, /* 697 */
+    {CX_TYPE_ENUM, false, false, 595, 1, 0, 0}, /* 698 */
+    {CX_TYPE_STRUCT, false, false, 1520, 13, 0, 0}, /* 699 */
+    {CX_TYPE_STRUCT, false, false, 1533, 3, 0, 0}, /* 700 ImageGenerationFailure */
+    {CX_TYPE_ENUM, false, false, 596, 1, 0, 0}, /* 701 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 703, 0}, /* 702 */
+    {CX_TYPE_STRUCT, false, false, 1536, 2, 0, 0}, /* 703 ImageGenerationInputImage */
+    {CX_TYPE_ENUM, false, false, 597, 1, 0, 0}, /* 704 */
+    {CX_TYPE_STRUCT, false, false, 1538, 5, 0, 0}, /* 705 */
+    {CX_TYPE_ENUM, false, false, 598, 1, 0, 0}, /* 706 */
+    {CX_TYPE_STRUCT, false, false, 1543, 5, 0, 0}, /* 707 */
+    {CX_TYPE_ENUM, false, false, 599, 1, 0, 0}, /* 708 */
+    {CX_TYPE_STRUCT, false, false, 1548, 4, 0, 0}, /* 709 */
+    {CX_TYPE_ENUM, false, false, 600, 1, 0, 0}, /* 710 */
+    {CX_TYPE_ENUM, false, false, 601, 3, 0, 0}, /* 711 TurnItemsView */
+    {CX_TYPE_ENUM, false, false, 604, 4, 0, 0}, /* 712 TurnStatus */
+    {CX_TYPE_STRUCT, false, false, 1552, 2, 0, 0}, /* 713 ServerDiagnosticsResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 715, 0}, /* 714 */
+    {CX_TYPE_STRUCT, false, false, 1554, 2, 0, 0}, /* 715 ServerDiagnosticsGauge */
+    {CX_TYPE_STRUCT, false, false, 1556, 3, 0, 0}, /* 716 ServerDiagnosticsProcess */
+    {CX_TYPE_STRUCT, false, false, 1559, 3, 0, 0}, /* 717 SkillsConfigWriteParams */
+    {CX_TYPE_STRUCT, false, false, 1562, 1, 0, 0}, /* 718 SkillsConfigWriteResponse */
+    {CX_TYPE_STRUCT, false, false, 1563, 1, 0, 0}, /* 719 SkillsExtraRootsSetParams */
+    {CX_TYPE_STRUCT, false, false, 1564, 2, 0, 0}, /* 720 SkillsListParams */
+    {CX_TYPE_STRUCT, false, false, 1566, 1, 0, 0}, /* 721 SkillsListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 723, 0}, /* 722 */
+    {CX_TYPE_STRUCT, false, false, 1567, 3, 0, 0}, /* 723 SkillsListEntry */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 725, 0}, /* 724 */
+    {CX_TYPE_STRUCT, false, false, 1570, 9, 0, 0}, /* 725 SkillMetadata */
+    {CX_TYPE_STRUCT, false, false, 1579, 1, 0, 0}, /* 726 SkillDependencies */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 728, 0}, /* 727 */
+    {CX_TYPE_STRUCT, false, false, 1580, 6, 0, 0}, /* 728 SkillToolDependency */
+    {CX_TYPE_ENUM, false, false, 608, 4, 0, 0}, /* 729 SkillScope */
+    {CX_TYPE_STRUCT, false, false, 1586, 2, 0, 0}, /* 730 ThreadApproveGuardianDeniedActionParams */
+    {CX_TYPE_STRUCT, false, false, 1588, 1, 0, 0}, /* 731 ThreadArchiveParams */
+    {CX_TYPE_STRUCT, false, false, 1589, 4, 0, 0}, /* 732 ThreadAttachmentAddParams */
+    {CX_TYPE_STRUCT, false, false, 1593, 2, 0, 0}, /* 733 ThreadAttachmentAddResponse */
+    {CX_TYPE_STRUCT, false, false, 1595, 5, 0, 0}, /* 734 ThreadAttachment */
+    {CX_TYPE_ENUM, false, false, 612, 2, 0, 0}, /* 735 ThreadAttachmentAddOutcome */
+    {CX_TYPE_STRUCT, false, false, 1600, 3, 0, 0}, /* 736 ThreadQueueListParams */
+    {CX_TYPE_STRUCT, false, false, 1603, 2, 0, 0}, /* 737 ThreadAttachmentListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 734, 0}, /* 738 */
+    {CX_TYPE_STRUCT, false, false, 1605, 3, 0, 0}, /* 739 ThreadAttachmentRemoveParams */
+    {CX_TYPE_STRUCT, false, false, 1608, 5, 0, 0}, /* 740 ThreadAttachmentOwnerListParams */
+    {CX_TYPE_STRUCT, false, false, 1613, 2, 0, 0}, /* 741 ThreadAttachmentOwnerListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 743, 0}, /* 742 */
+    {CX_TYPE_STRUCT, false, false, 1615, 2, 0, 0}, /* 743 ThreadAttachmentOwner */
+    {CX_TYPE_STRUCT, false, false, 1617, 2, 0, 0}, /* 744 ThreadBackgroundTerminalsListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 746, 0}, /* 745 */
+    {CX_TYPE_STRUCT, false, false, 1619, 7, 0, 0}, /* 746 ThreadBackgroundTerminal */
+    {CX_TYPE_STRUCT, false, false, 1626, 2, 0, 0}, /* 747 ThreadBackgroundTerminalsTerminateParams */
+    {CX_TYPE_STRUCT, false, false, 1628, 1, 0, 0}, /* 748 ThreadBackgroundTerminalsTerminateResponse */
+    {CX_TYPE_STRUCT, false, false, 1629, 2, 0, 0}, /* 749 ThreadIncrementElicitationResponse */
+    {CX_TYPE_STRUCT, false, false, 1631, 23, 0, 0}, /* 750 ThreadForkParams */
+    {CX_TYPE_STRUCT, false, false, 1654, 14, 0, 0}, /* 751 ThreadStartResponse */
+    {CX_TYPE_STRUCT, false, false, 1668, 2, 0, 0}, /* 752 ActivePermissionProfile */
+    {CX_TYPE_CHOICE, false, false, 614, 2, 0, 0}, /* 753 MultiAgentMode */
+    {CX_TYPE_ENUM, false, false, 616, 2, 0, 0}, /* 754 */
+    {CX_TYPE_STRUCT, false, false, 1670, 1, 0, 0}, /* 755 */
+    {CX_TYPE_STRUCT, false, false, 1671, 33, 0, 0}, /* 756 Thread */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 758, 0}, /* 757 */
+    {CX_TYPE_STRUCT, false, false, 1704, 3, 0, 0}, /* 758 ThreadEnvironment */
+    {CX_TYPE_STRUCT, false, false, 1707, 3, 0, 0}, /* 759 GitInfo */
+    {CX_TYPE_ENUM, false, false, 618, 2, 0, 0}, /* 760 ThreadHistoryMode */
+    {CX_TYPE_STRUCT, false, false, 1710, 3, 0, 0}, /* 761 ThreadSection */
+    {CX_TYPE_STRUCT, false, false, 1713, 2, 0, 0}, /* 762 ThreadSectionAppearance */
+    {CX_TYPE_CHOICE, false, false, 620, 2, 0, 0}, /* 763 SessionSource */
+    {CX_TYPE_ENUM, false, false, 622, 5, 0, 0}, /* 764 */
+    {CX_TYPE_STRUCT, false, true, 1715, 2, 0, 0}, /* 765 */
+    {CX_TYPE_CHOICE, false, false, 627, 2, 0, 0}, /* 766 SubAgentSource */
+    {CX_TYPE_ENUM, false, false, 629, 3, 0, 0}, /* 767 */
+    {CX_TYPE_STRUCT, false, true, 1717, 2, 0, 0}, /* 768 */
+    {CX_TYPE_STRUCT, false, false, 1719, 5, 0, 0}, /* 769 */
+    {CX_TYPE_TAGGED, false, false, 632, 4, 0, 2427}, /* 770 ThreadStatus */
+    {CX_TYPE_STRUCT, false, false, 1724, 1, 0, 0}, /* 771 */
+    {CX_TYPE_ENUM, false, false, 640, 1, 0, 0}, /* 772 */
+    {CX_TYPE_STRUCT, false, false, 1725, 1, 0, 0}, /* 773 */
+    {CX_TYPE_ENUM, false, false, 641, 1, 0, 0}, /* 774 */
+    {CX_TYPE_STRUCT, false, false, 1726, 1, 0, 0}, /* 775 */
+    {CX_TYPE_ENUM, false, false, 642, 1, 0, 0}, /* 776 */
+    {CX_TYPE_STRUCT, false, false, 1727, 2, 0, 0}, /* 777 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 779, 0}, /* 778 */
+    {CX_TYPE_ENUM, false, false, 643, 2, 0, 0}, /* 779 ThreadActiveFlag */
+    {CX_TYPE_ENUM, false, false, 645, 1, 0, 0}, /* 780 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 569, 0}, /* 781 */
+    {CX_TYPE_STRUCT, false, false, 1729, 2, 0, 0}, /* 782 ThreadGoalClearParams */
+    {CX_TYPE_ENUM, false, false, 646, 2, 0, 0}, /* 783 ThreadGoalMutationOrigin */
+    {CX_TYPE_STRUCT, false, false, 1731, 1, 0, 0}, /* 784 ThreadGoalClearResponse */
+    {CX_TYPE_STRUCT, false, false, 1732, 1, 0, 0}, /* 785 ThreadGoalGetResponse */
+    {CX_TYPE_STRUCT, false, false, 1733, 8, 0, 0}, /* 786 ThreadGoal */
+    {CX_TYPE_ENUM, false, false, 648, 6, 0, 0}, /* 787 ThreadGoalStatus */
+    {CX_TYPE_STRUCT, false, false, 1741, 5, 0, 0}, /* 788 ThreadGoalSetParams */
+    {CX_TYPE_STRUCT, false, false, 1746, 1, 0, 0}, /* 789 ThreadGoalSetResponse */
+    {CX_TYPE_STRUCT, false, false, 1747, 2, 0, 0}, /* 790 ThreadGuardianReviewResponse */
+    {CX_TYPE_STRUCT, false, false, 1749, 4, 0, 0}, /* 791 ThreadGuardianAssessment */
+    {CX_TYPE_ENUM, false, false, 654, 4, 0, 0}, /* 792 GuardianRiskLevel */
+    {CX_TYPE_ENUM, false, false, 658, 4, 0, 0}, /* 793 GuardianUserAuthorization */
+    {CX_TYPE_STRUCT, false, false, 1753, 2, 0, 0}, /* 794 ThreadInjectItemsParams */
+    {CX_TYPE_STRUCT, false, false, 1755, 6, 0, 0}, /* 795 ThreadItemsListParams */
+    {CX_TYPE_CHOICE, false, false, 662, 2, 0, 0}, /* 796 ThreadItemsListCursor */
+    {CX_TYPE_STRUCT, false, false, 1761, 2, 0, 0}, /* 797 ThreadItemsListAnchor */
+    {CX_TYPE_ENUM, false, false, 664, 1, 0, 0}, /* 798 */
+    {CX_TYPE_STRUCT, false, false, 1763, 2, 0, 0}, /* 799 ThreadItemOutputDeferral */
+    {CX_TYPE_STRUCT, false, false, 1765, 3, 0, 0}, /* 800 ThreadItemsListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 802, 0}, /* 801 */
+    {CX_TYPE_STRUCT, false, false, 1768, 5, 0, 0}, /* 802 ThreadItemEntry */
+    {CX_TYPE_STRUCT, false, false, 1773, 3, 0, 0}, /* 803 ThreadItemsReadParams */
+    {CX_TYPE_STRUCT, false, false, 1776, 1, 0, 0}, /* 804 ThreadItemsReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1777, 19, 0, 0}, /* 805 ThreadListParams */
+    {CX_TYPE_ENUM, false, false, 665, 4, 0, 0}, /* 806 ThreadSortKey */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 808, 0}, /* 807 */
+    {CX_TYPE_ENUM, false, false, 669, 10, 0, 0}, /* 808 ThreadSourceKind */
+    {CX_TYPE_STRUCT, false, false, 1796, 4, 0, 0}, /* 809 ThreadListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 756, 0}, /* 810 */
+    {CX_TYPE_MAP, false, false, 0, 0, 812, 0}, /* 811 */
+    {CX_TYPE_STRUCT, false, false, 1800, 2, 0, 0}, /* 812 ThreadReadState */
+    {CX_TYPE_TAGGED, false, false, 679, 2, 0, 2427}, /* 813 ThreadUnreadPosition */
+    {CX_TYPE_STRUCT, false, false, 1802, 1, 0, 0}, /* 814 */
+    {CX_TYPE_ENUM, false, false, 683, 1, 0, 0}, /* 815 */
+    {CX_TYPE_STRUCT, false, false, 1803, 2, 0, 0}, /* 816 */
+    {CX_TYPE_ENUM, false, false, 684, 1, 0, 0}, /* 817 */
+    {CX_TYPE_STRUCT, false, false, 1805, 2, 0, 0}, /* 818 ThreadSectionListParams */
+    {CX_TYPE_STRUCT, false, false, 1807, 2, 0, 0}, /* 819 ThreadLoadedListResponse */
+    {CX_TYPE_STRUCT, false, false, 1809, 1, 0, 0}, /* 820 ThreadMemoryReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1810, 2, 0, 0}, /* 821 ThreadMemoryModeSetParams */
+    {CX_TYPE_ENUM, false, false, 685, 2, 0, 0}, /* 822 ThreadMemoryMode */
+    {CX_TYPE_STRUCT, false, false, 1812, 4, 0, 0}, /* 823 ThreadMetadataUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 1816, 1, 0, 0}, /* 824 ThreadMetadataUpdateResponse */
+    {CX_TYPE_STRUCT, false, false, 1817, 2, 0, 0}, /* 825 ThreadSetNameParams */
+    {CX_TYPE_STRUCT, false, false, 1819, 2, 0, 0}, /* 826 ThreadPredictionRequestParams */
+    {CX_TYPE_STRUCT, false, false, 1821, 3, 0, 0}, /* 827 ThreadPrepareApprovedPlanParams */
+    {CX_TYPE_STRUCT, false, false, 1824, 1, 0, 0}, /* 828 ThreadPrepareApprovedPlanResponse */
+    {CX_TYPE_STRUCT, false, false, 1825, 4, 0, 0}, /* 829 ThreadQueueAddParams */
+    {CX_TYPE_STRUCT, false, false, 1829, 1, 0, 0}, /* 830 ThreadQueueAddResponse */
+    {CX_TYPE_STRUCT, false, false, 1830, 4, 0, 0}, /* 831 QueuedSubmission */
+    {CX_TYPE_STRUCT, false, false, 1834, 2, 0, 0}, /* 832 ThreadQueueDeleteParams */
+    {CX_TYPE_STRUCT, false, false, 1836, 1, 0, 0}, /* 833 ThreadQueueDeleteResponse */
+    {CX_TYPE_STRUCT, false, false, 1837, 2, 0, 0}, /* 834 ThreadQueueListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 831, 0}, /* 835 */
+    {CX_TYPE_STRUCT, false, false, 1839, 2, 0, 0}, /* 836 ThreadQueueReorderParams */
+    {CX_TYPE_STRUCT, false, false, 1841, 2, 0, 0}, /* 837 ThreadQueueStartParams */
+    {CX_TYPE_STRUCT, false, false, 1843, 1, 0, 0}, /* 838 ThreadQueueStartResponse */
+    {CX_TYPE_STRUCT, false, false, 1844, 4, 0, 0}, /* 839 ThreadQueueUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 1848, 2, 0, 0}, /* 840 ThreadReadParams */
+    {CX_TYPE_STRUCT, false, false, 1850, 2, 0, 0}, /* 841 ThreadReadResponse */
+    {CX_TYPE_STRUCT, false, false, 1852, 3, 0, 0}, /* 842 ThreadReadStateUpdateParams */
+    {CX_TYPE_TAGGED, false, false, 687, 2, 0, 2427}, /* 843 ThreadReadStateOperation */
+    {CX_TYPE_STRUCT, false, false, 1855, 1, 0, 0}, /* 844 */
+    {CX_TYPE_STRUCT, false, false, 1856, 1, 0, 0}, /* 845 */
+    {CX_TYPE_ENUM, false, false, 691, 1, 0, 0}, /* 846 */
+    {CX_TYPE_STRUCT, false, false, 1857, 1, 0, 0}, /* 847 ThreadReadStateUpdateResponse */
+    {CX_TYPE_STRUCT, false, false, 1858, 2, 0, 0}, /* 848 ThreadRealtimeAppendAudioParams */
+    {CX_TYPE_STRUCT, false, false, 1860, 5, 0, 0}, /* 849 ThreadRealtimeAudioChunk */
+    {CX_TYPE_STRUCT, false, false, 1865, 2, 0, 0}, /* 850 ThreadRealtimeAppendSpeechParams */
+    {CX_TYPE_STRUCT, false, false, 1867, 3, 0, 0}, /* 851 ThreadRealtimeAppendTextParams */
+    {CX_TYPE_ENUM, false, false, 692, 3, 0, 0}, /* 852 ConversationTextRole */
+    {CX_TYPE_STRUCT, false, false, 1870, 1, 0, 0}, /* 853 ThreadRealtimeListVoicesResponse */
+    {CX_TYPE_STRUCT, false, false, 1871, 5, 0, 0}, /* 854 RealtimeVoicesList */
+    {CX_TYPE_ENUM, false, false, 695, 35, 0, 0}, /* 855 RealtimeVoice */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 855, 0}, /* 856 */
+    {CX_TYPE_STRUCT, false, false, 1876, 21, 0, 0}, /* 857 ThreadRealtimeStartParams */
+    {CX_TYPE_MAP, false, false, 0, 0, 112, 0}, /* 858 */
+    {CX_TYPE_ENUM, false, false, 730, 3, 0, 0}, /* 859 CodexResponseHandoffMode */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 861, 0}, /* 860 */
+    {CX_TYPE_STRUCT, false, false, 1897, 2, 0, 0}, /* 861 ThreadRealtimeInitialItem */
+    {CX_TYPE_ENUM, false, false, 733, 2, 0, 0}, /* 862 RealtimeOutputModality */
+    {CX_TYPE_TAGGED, false, false, 735, 3, 0, 2427}, /* 863 ThreadRealtimeStartTransport */
+    {CX_TYPE_STRUCT, false, false, 1899, 1, 0, 0}, /* 864 */
+    {CX_TYPE_ENUM, false, false, 741, 1, 0, 0}, /* 865 */
+    {CX_TYPE_STRUCT, false, false, 1900, 2, 0, 0}, /* 866 */
+    {CX_TYPE_ENUM, false, false, 742, 1, 0, 0}, /* 867 */
+    {CX_TYPE_STRUCT, false, false, 1902, 2, 0, 0}, /* 868 */
+    {CX_TYPE_ENUM, false, false, 743, 1, 0, 0}, /* 869 */
+    {CX_TYPE_ENUM, false, false, 744, 3, 0, 0}, /* 870 RealtimeConversationVersion */
+    {CX_TYPE_STRUCT, false, false, 1904, 18, 0, 0}, /* 871 ThreadResumeParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 873, 0}, /* 872 */
+    {CX_TYPE_TAGGED, false, false, 747, 18, 0, 2427}, /* 873 ResponseItem */
+    {CX_TYPE_STRUCT, false, false, 1922, 4, 0, 0}, /* 874 */
+    {CX_TYPE_ENUM, false, false, 783, 1, 0, 0}, /* 875 */
+    {CX_TYPE_STRUCT, false, false, 1926, 8, 0, 0}, /* 876 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 878, 0}, /* 877 */
+    {CX_TYPE_TAGGED, false, false, 784, 4, 0, 2427}, /* 878 ContentItem */
+    {CX_TYPE_STRUCT, false, false, 1934, 4, 0, 0}, /* 879 */
+    {CX_TYPE_ENUM, false, false, 792, 1, 0, 0}, /* 880 */
+    {CX_TYPE_STRUCT, false, false, 1938, 1, 0, 0}, /* 881 InternalChatMessageMetadataPassthrough */
+    {CX_TYPE_ENUM, false, false, 793, 1, 0, 0}, /* 882 */
+    {CX_TYPE_STRUCT, false, false, 1939, 6, 0, 0}, /* 883 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 885, 0}, /* 884 */
+    {CX_TYPE_TAGGED, false, false, 794, 2, 0, 2427}, /* 885 AgentMessageInputContent */
+    {CX_TYPE_ENUM, false, false, 798, 1, 0, 0}, /* 886 */
+    {CX_TYPE_STRUCT, false, false, 1945, 6, 0, 0}, /* 887 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 889, 0}, /* 888 */
+    {CX_TYPE_TAGGED, false, false, 799, 2, 0, 2427}, /* 889 ReasoningItemContent */
+    {CX_TYPE_STRUCT, false, false, 1951, 2, 0, 0}, /* 890 */
+    {CX_TYPE_ENUM, false, false, 803, 1, 0, 0}, /* 891 */
+    {CX_TYPE_STRUCT, false, false, 1953, 2, 0, 0}, /* 892 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 894, 0}, /* 893 */
+    {CX_TYPE_STRUCT, false, false, 1955, 2, 0, 0}, /* 894 ReasoningItemReasoningSummary */
+    {CX_TYPE_ENUM, false, false, 804, 1, 0, 0}, /* 895 */
+    {CX_TYPE_STRUCT, false, false, 1957, 7, 0, 0}, /* 896 */
+    {CX_TYPE_STRUCT, false, false, 1964, 6, 0, 0}, /* 897 LocalShellAction */
+    {CX_TYPE_ENUM, false, false, 805, 1, 0, 0}, /* 898 */
+    {CX_TYPE_ENUM, false, false, 806, 3, 0, 0}, /* 899 LocalShellStatus */
+    {CX_TYPE_ENUM, false, false, 809, 1, 0, 0}, /* 900 */
+    {CX_TYPE_STRUCT, false, false, 1970, 10, 0, 0}, /* 901 */
+    {CX_TYPE_ENUM, false, false, 810, 1, 0, 0}, /* 902 */
+    {CX_TYPE_STRUCT, false, false, 1980, 8, 0, 0}, /* 903 */
+    {CX_TYPE_ENUM, false, false, 811, 1, 0, 0}, /* 904 */
+    {CX_TYPE_STRUCT, false, false, 1988, 7, 0, 0}, /* 905 */
+    {CX_TYPE_ENUM, false, false, 812, 1, 0, 0}, /* 906 */
+    {CX_TYPE_STRUCT, false, false, 1995, 9, 0, 0}, /* 907 */
+    {CX_TYPE_ENUM, false, false, 813, 1, 0, 0}, /* 908 */
+    {CX_TYPE_STRUCT, false, false, 2004, 6, 0, 0}, /* 909 */
+    {CX_TYPE_ENUM, false, false, 814, 1, 0, 0}, /* 910 */
+    {CX_TYPE_STRUCT, false, false, 2010, 7, 0, 0}, /* 911 */
+    {CX_TYPE_ENUM, false, false, 815, 1, 0, 0}, /* 912 */
+    {CX_TYPE_STRUCT, false, false, 2017, 6, 0, 0}, /* 913 */
+    {CX_TYPE_TAGGED, false, false, 816, 4, 0, 2427}, /* 914 ResponsesApiWebSearchAction */
+    {CX_TYPE_STRUCT, false, false, 2023, 2, 0, 0}, /* 915 */
+    {CX_TYPE_ENUM, false, false, 824, 1, 0, 0}, /* 916 */
+    {CX_TYPE_STRUCT, false, false, 2025, 3, 0, 0}, /* 917 */
+    {CX_TYPE_ENUM, false, false, 825, 1, 0, 0}, /* 918 */
+    {CX_TYPE_ENUM, false, false, 826, 1, 0, 0}, /* 919 */
+    {CX_TYPE_STRUCT, false, false, 2028, 7, 0, 0}, /* 920 */
+    {CX_TYPE_ENUM, false, false, 827, 1, 0, 0}, /* 921 */
+    {CX_TYPE_STRUCT, false, false, 2035, 4, 0, 0}, /* 922 */
+    {CX_TYPE_ENUM, false, false, 828, 1, 0, 0}, /* 923 */
+    {CX_TYPE_STRUCT, false, false, 2039, 2, 0, 0}, /* 924 */
+    {CX_TYPE_STRUCT, false, false, 2041, 1, 0, 0}, /* 925 ConfigurationReasoning */
+    {CX_TYPE_ENUM, false, false, 829, 1, 0, 0}, /* 926 */
+    {CX_TYPE_STRUCT, false, false, 2042, 1, 0, 0}, /* 927 */
+    {CX_TYPE_ENUM, false, false, 830, 1, 0, 0}, /* 928 */
+    {CX_TYPE_STRUCT, false, false, 2043, 4, 0, 0}, /* 929 */
+    {CX_TYPE_ENUM, false, false, 831, 1, 0, 0}, /* 930 */
+    {CX_TYPE_STRUCT, false, false, 2047, 3, 0, 0}, /* 931 ThreadResumeInitialTurnsPageParams */
+    {CX_TYPE_ENUM, false, false, 832, 3, 0, 0}, /* 932 Personality */
+    {CX_TYPE_STRUCT, false, false, 2050, 18, 0, 0}, /* 933 ThreadResumeResponse */
+    {CX_TYPE_STRUCT, false, false, 2068, 2, 0, 0}, /* 934 CollaborationMode */
+    {CX_TYPE_STRUCT, false, false, 2070, 3, 0, 0}, /* 935 Settings */
+    {CX_TYPE_STRUCT, false, false, 2073, 3, 0, 0}, /* 936 TurnsPage */
+    {CX_TYPE_STRUCT, false, false, 2076, 2, 0, 0}, /* 937 ThreadRevertParams */
+    {CX_TYPE_STRUCT, false, false, 2078, 3, 0, 0}, /* 938 ThreadRevertResponse */
+    {CX_TYPE_STRUCT, false, false, 2081, 10, 0, 0}, /* 939 ThreadSampleParams */
+    {CX_TYPE_STRUCT, false, false, 2091, 6, 0, 0}, /* 940 ThreadSampleResponse */
+    {CX_TYPE_STRUCT, false, false, 2097, 1, 0, 0}, /* 941 UserVerificationCancelParams */
+    {CX_TYPE_CHOICE, false, false, 835, 2, 0, 0}, /* 942 RequestId */
+    {CX_TYPE_STRUCT, false, false, 2098, 9, 0, 0}, /* 943 ThreadSearchParams */
+    {CX_TYPE_ENUM, false, false, 837, 3, 0, 0}, /* 944 ThreadSearchSortKey */
+    {CX_TYPE_STRUCT, false, false, 2107, 3, 0, 0}, /* 945 ThreadSearchResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 947, 0}, /* 946 */
+    {CX_TYPE_STRUCT, false, false, 2110, 2, 0, 0}, /* 947 ThreadSearchResult */
+    {CX_TYPE_STRUCT, false, false, 2112, 4, 0, 0}, /* 948 ThreadSearchOccurrencesParams */
+    {CX_TYPE_STRUCT, false, false, 2116, 2, 0, 0}, /* 949 ThreadSearchOccurrencesResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 951, 0}, /* 950 */
+    {CX_TYPE_STRUCT, false, false, 2118, 5, 0, 0}, /* 951 ThreadSearchOccurrence */
+    {CX_TYPE_STRUCT, false, false, 2123, 3, 0, 0}, /* 952 ThreadSectionMoveParams */
+    {CX_TYPE_STRUCT, false, false, 2126, 15, 0, 0}, /* 953 ThreadSettingsUpdateParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 955, 0}, /* 954 */
+    {CX_TYPE_STRUCT, false, false, 2141, 3, 0, 0}, /* 955 TurnEnvironmentParams */
+    {CX_TYPE_STRUCT, false, false, 2144, 3, 0, 0}, /* 956 ThreadShellCommandParams */
+    {CX_TYPE_STRUCT, false, false, 2147, 27, 0, 0}, /* 957 ThreadStartParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 959, 0}, /* 958 */
+    {CX_TYPE_TAGGED, false, false, 840, 2, 0, 2427}, /* 959 DynamicToolSpec */
+    {CX_TYPE_STRUCT, false, false, 2174, 5, 0, 0}, /* 960 DynamicToolNamespaceTool */
+    {CX_TYPE_ENUM, false, false, 844, 1, 0, 0}, /* 961 */
+    {CX_TYPE_STRUCT, false, false, 2179, 4, 0, 0}, /* 962 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 960, 0}, /* 963 */
+    {CX_TYPE_ENUM, false, false, 845, 1, 0, 0}, /* 964 */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 966, 0}, /* 965 */
+    {CX_TYPE_STRUCT, false, false, 2183, 2, 0, 0}, /* 966 SelectedCapabilityRoot */
+    {CX_TYPE_STRUCT, false, false, 2185, 3, 0, 0}, /* 967 CapabilityRootLocation */
+    {CX_TYPE_ENUM, false, false, 846, 2, 0, 0}, /* 968 ThreadStartSource */
+    {CX_TYPE_STRUCT, false, false, 2188, 3, 0, 0}, /* 969 ThreadTimelineListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 971, 0}, /* 970 */
+    {CX_TYPE_TAGGED, false, false, 848, 4, 0, 2427}, /* 971 ThreadTimelineEntry */
+    {CX_TYPE_STRUCT, false, false, 2191, 4, 0, 0}, /* 972 */
+    {CX_TYPE_STRUCT, false, false, 2195, 3, 0, 0}, /* 973 */
+    {CX_TYPE_TAGGED, false, false, 856, 4, 0, 2427}, /* 974 ThreadRealtimeItem */
+    {CX_TYPE_STRUCT, false, false, 2198, 3, 0, 0}, /* 975 */
+    {CX_TYPE_ENUM, false, false, 864, 1, 0, 0}, /* 976 */
+    {CX_TYPE_STRUCT, false, false, 2201, 5, 0, 0}, /* 977 */
+    {CX_TYPE_ENUM, false, false, 865, 2, 0, 0}, /* 978 ThreadRealtimeTranscriptRole */
+    {CX_TYPE_ENUM, false, false, 867, 1, 0, 0}, /* 979 */
+    {CX_TYPE_STRUCT, false, false, 2206, 6, 0, 0}, /* 980 */
+    {CX_TYPE_TAGGED, false, false, 868, 3, 0, 2427}, /* 981 ThreadRealtimeBemItemPresentation */
+    {CX_TYPE_STRUCT, false, false, 2212, 1, 0, 0}, /* 982 */
+    {CX_TYPE_ENUM, false, false, 874, 1, 0, 0}, /* 983 */
+    {CX_TYPE_STRUCT, false, false, 2213, 1, 0, 0}, /* 984 */
+    {CX_TYPE_ENUM, false, false, 875, 1, 0, 0}, /* 985 */
+    {CX_TYPE_STRUCT, false, false, 2214, 2, 0, 0}, /* 986 */
+    {CX_TYPE_ENUM, false, false, 876, 1, 0, 0}, /* 987 */
+    {CX_TYPE_ENUM, false, false, 877, 1, 0, 0}, /* 988 */
+    {CX_TYPE_STRUCT, false, false, 2216, 4, 0, 0}, /* 989 */
+    {CX_TYPE_ENUM, false, false, 878, 2, 0, 0}, /* 990 ThreadRealtimeSessionOutcome */
+    {CX_TYPE_ENUM, false, false, 880, 1, 0, 0}, /* 991 */
+    {CX_TYPE_ENUM, false, false, 881, 1, 0, 0}, /* 992 */
+    {CX_TYPE_STRUCT, false, false, 2220, 4, 0, 0}, /* 993 */
+    {CX_TYPE_ENUM, false, false, 882, 1, 0, 0}, /* 994 */
+    {CX_TYPE_STRUCT, false, false, 2224, 8, 0, 0}, /* 995 */
+    {CX_TYPE_ENUM, false, false, 883, 1, 0, 0}, /* 996 */
+    {CX_TYPE_STRUCT, false, false, 2232, 5, 0, 0}, /* 997 ThreadTurnsListParams */
+    {CX_TYPE_STRUCT, false, false, 2237, 1, 0, 0}, /* 998 ThreadUnsubscribeResponse */
+    {CX_TYPE_ENUM, false, false, 884, 3, 0, 0}, /* 999 ThreadUnsubscribeStatus */
+    {CX_TYPE_STRUCT, false, false, 2238, 2, 0, 0}, /* 1000 ThreadSectionCreateParams */
+    {CX_TYPE_STRUCT, false, false, 2240, 1, 0, 0}, /* 1001 ThreadSectionCreateResponse */
+    {CX_TYPE_STRUCT, false, false, 2241, 1, 0, 0}, /* 1002 ThreadSectionDeleteParams */
+    {CX_TYPE_STRUCT, false, false, 2242, 2, 0, 0}, /* 1003 ThreadSectionListResponse */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 761, 0}, /* 1004 */
+    {CX_TYPE_STRUCT, false, false, 2244, 3, 0, 0}, /* 1005 ThreadSectionUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 2247, 2, 0, 0}, /* 1006 TurnInterruptParams */
+    {CX_TYPE_STRUCT, false, false, 2249, 8, 0, 0}, /* 1007 TurnSettingsUpdateParams */
+    {CX_TYPE_STRUCT, false, false, 2257, 1, 0, 0}, /* 1008 TurnSettingsUpdateResponse */
+    {CX_TYPE_ENUM, false, false, 887, 2, 0, 0}, /* 1009 TurnSettingsUpdateStatus */
+    {CX_TYPE_STRUCT, false, false, 2258, 28, 0, 0}, /* 1010 TurnStartParams */
+    {CX_TYPE_MAP, false, false, 0, 0, 1012, 0}, /* 1011 */
+    {CX_TYPE_STRUCT, false, false, 2286, 3, 0, 0}, /* 1012 AdditionalContextEntry */
+    {CX_TYPE_ENUM, false, false, 889, 2, 0, 0}, /* 1013 AdditionalContextKind */
+    {CX_TYPE_STRUCT, false, false, 2289, 4, 0, 0}, /* 1014 TurnToolOutput */
+    {CX_TYPE_STRUCT, false, false, 2293, 7, 0, 0}, /* 1015 TurnSteerParams */
+    {CX_TYPE_STRUCT, false, false, 2300, 1, 0, 0}, /* 1016 TurnSteerResponse */
+    {CX_TYPE_STRUCT, false, false, 2301, 3, 0, 0}, /* 1017 UserVerificationEnrollResponse */
+    {CX_TYPE_STRUCT, false, false, 2304, 3, 0, 0}, /* 1018 UserVerificationStatusResponse */
+    {CX_TYPE_ENUM, false, false, 891, 3, 0, 0}, /* 1019 UserVerificationUnavailableReason */
+    {CX_TYPE_STRUCT, false, false, 2307, 3, 0, 0}, /* 1020 UserVerificationVerifyParams */
+    {CX_TYPE_STRUCT, false, false, 2310, 1, 0, 0}, /* 1021 UserVerificationVerifyResponse */
+    {CX_TYPE_STRUCT, false, false, 2311, 2, 0, 0}, /* 1022 UserVerificationProof */
+    {CX_TYPE_STRUCT, false, false, 2313, 1, 0, 0}, /* 1023 WindowsSandboxReadinessResponse */
+    {CX_TYPE_ENUM, false, false, 894, 3, 0, 0}, /* 1024 WindowsSandboxReadiness */
+    {CX_TYPE_STRUCT, false, false, 2314, 2, 0, 0}, /* 1025 WindowsSandboxSetupStartParams */
+    {CX_TYPE_ENUM, false, false, 897, 2, 0, 0}, /* 1026 WindowsSandboxSetupMode */
+    {CX_TYPE_STRUCT, false, false, 2316, 1, 0, 0}, /* 1027 WindowsSandboxSetupStartResponse */
+    {CX_TYPE_STRUCT, false, false, 2317, 5, 0, 0}, /* 1028 GatewayOAuthChangedNotification */
+    {CX_TYPE_STRUCT, false, false, 2322, 4, 0, 0}, /* 1029 AccountLoginCompletedNotification */
+    {CX_TYPE_ENUM, false, false, 899, 1, 0, 0}, /* 1030 DesktopOnboardingEntrypoint */
+    {CX_TYPE_STRUCT, false, false, 2326, 1, 0, 0}, /* 1031 AccountRateLimitsUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2327, 2, 0, 0}, /* 1032 AccountUpdatedNotification */
+    {CX_TYPE_ENUM, false, false, 900, 8, 0, 0}, /* 1033 AuthMode */
+    {CX_TYPE_STRUCT, false, false, 2329, 1, 0, 0}, /* 1034 AppListUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2330, 3, 0, 0}, /* 1035 StrictReviewRequiredNotification */
+    {CX_TYPE_STRUCT, false, false, 2333, 4, 0, 0}, /* 1036 CommandExecOutputDeltaNotification */
+    {CX_TYPE_ENUM, false, false, 908, 2, 0, 0}, /* 1037 CommandExecOutputStream */
+    {CX_TYPE_STRUCT, false, false, 2337, 4, 0, 0}, /* 1038 ConfigWarningNotification */
+    {CX_TYPE_STRUCT, false, false, 2341, 2, 0, 0}, /* 1039 TextRange */
+    {CX_TYPE_STRUCT, false, false, 2343, 2, 0, 0}, /* 1040 TextPosition */
+    {CX_TYPE_STRUCT, false, false, 2345, 2, 0, 0}, /* 1041 DeprecationNoticeNotification */
+    {CX_TYPE_STRUCT, false, false, 2347, 4, 0, 0}, /* 1042 ErrorNotification */
+    {CX_TYPE_STRUCT, false, false, 2351, 2, 0, 0}, /* 1043 ExternalAgentConfigImportProgressNotification */
+    {CX_TYPE_STRUCT, false, false, 2353, 2, 0, 0}, /* 1044 FsChangedNotification */
+    {CX_TYPE_STRUCT, false, false, 2355, 3, 0, 0}, /* 1045 FuzzyFileSearchSessionUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2358, 2, 0, 0}, /* 1046 GuardianWarningNotification */
+    {CX_TYPE_STRUCT, false, false, 2360, 3, 0, 0}, /* 1047 HookStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2363, 14, 0, 0}, /* 1048 HookRunSummary */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1050, 0}, /* 1049 */
+    {CX_TYPE_STRUCT, false, false, 2377, 2, 0, 0}, /* 1050 HookOutputEntry */
+    {CX_TYPE_ENUM, false, false, 910, 5, 0, 0}, /* 1051 HookOutputEntryKind */
+    {CX_TYPE_ENUM, false, false, 915, 2, 0, 0}, /* 1052 HookExecutionMode */
+    {CX_TYPE_ENUM, false, false, 917, 4, 0, 0}, /* 1053 HookHandlerType */
+    {CX_TYPE_ENUM, false, false, 921, 2, 0, 0}, /* 1054 HookScope */
+    {CX_TYPE_ENUM, false, false, 923, 5, 0, 0}, /* 1055 HookRunStatus */
+    {CX_TYPE_STRUCT, false, false, 2379, 4, 0, 0}, /* 1056 AgentMessageDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2383, 9, 0, 0}, /* 1057 ItemGuardianApprovalReviewCompletedNotification */
+    {CX_TYPE_TAGGED, false, false, 928, 7, 0, 2427}, /* 1058 GuardianApprovalReviewAction */
+    {CX_TYPE_STRUCT, false, false, 2392, 4, 0, 0}, /* 1059 */
+    {CX_TYPE_ENUM, false, false, 942, 2, 0, 0}, /* 1060 GuardianCommandSource */
+    {CX_TYPE_STRUCT, false, false, 2396, 5, 0, 0}, /* 1061 */
+    {CX_TYPE_ENUM, false, false, 944, 1, 0, 0}, /* 1062 */
+    {CX_TYPE_STRUCT, false, false, 2401, 5, 0, 0}, /* 1063 */
+    {CX_TYPE_ENUM, false, false, 945, 1, 0, 0}, /* 1064 */
+    {CX_TYPE_STRUCT, false, false, 2406, 3, 0, 0}, /* 1065 */
+    {CX_TYPE_ENUM, false, false, 946, 1, 0, 0}, /* 1066 */
+    {CX_TYPE_STRUCT, false, false, 2409, 5, 0, 0}, /* 1067 */
+    {CX_TYPE_ENUM, false, false, 947, 4, 0, 0}, /* 1068 NetworkApprovalProtocol */
+    {CX_TYPE_ENUM, false, false, 951, 1, 0, 0}, /* 1069 */
+    {CX_TYPE_STRUCT, false, false, 2414, 6, 0, 0}, /* 1070 */
+    {CX_TYPE_STRUCT, false, false, 2420, 3, 0, 0}, /* 1071 */
+    {CX_TYPE_STRUCT, false, false, 2423, 2, 0, 0}, /* 1072 RequestPermissionProfile */
+    {CX_TYPE_STRUCT, false, false, 2425, 4, 0, 0}, /* 1073 AdditionalFileSystemPermissions */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1075, 0}, /* 1074 */
+    {CX_TYPE_STRUCT, false, false, 2429, 2, 0, 0}, /* 1075 FileSystemSandboxEntry */
+    {CX_TYPE_ENUM, false, false, 952, 3, 0, 0}, /* 1076 FileSystemAccessMode */
+    {CX_TYPE_TAGGED, false, false, 955, 3, 0, 2427}, /* 1077 FileSystemPath */
+    {CX_TYPE_STRUCT, false, false, 2431, 2, 0, 0}, /* 1078 */
+    {CX_TYPE_ENUM, false, false, 961, 1, 0, 0}, /* 1079 */
+    {CX_TYPE_STRUCT, false, false, 2433, 2, 0, 0}, /* 1080 */
+    {CX_TYPE_ENUM, false, false, 962, 1, 0, 0}, /* 1081 */
+    {CX_TYPE_STRUCT, false, false, 2435, 2, 0, 0}, /* 1082 */
+    {CX_TYPE_ENUM, false, false, 963, 1, 0, 0}, /* 1083 */
+    {CX_TYPE_TAGGED, false, false, 964, 6, 0, 1223}, /* 1084 FileSystemSpecialPath */
+    {CX_TYPE_STRUCT, false, false, 2437, 1, 0, 0}, /* 1085 */
+    {CX_TYPE_ENUM, false, false, 976, 1, 0, 0}, /* 1086 */
+    {CX_TYPE_STRUCT, false, false, 2438, 1, 0, 0}, /* 1087 */
+    {CX_TYPE_ENUM, false, false, 977, 1, 0, 0}, /* 1088 */
+    {CX_TYPE_STRUCT, false, false, 2439, 2, 0, 0}, /* 1089 */
+    {CX_TYPE_ENUM, false, false, 978, 1, 0, 0}, /* 1090 */
+    {CX_TYPE_STRUCT, false, false, 2441, 1, 0, 0}, /* 1091 */
+    {CX_TYPE_ENUM, false, false, 979, 1, 0, 0}, /* 1092 */
+    {CX_TYPE_STRUCT, false, false, 2442, 1, 0, 0}, /* 1093 */
+    {CX_TYPE_ENUM, false, false, 980, 1, 0, 0}, /* 1094 */
+    {CX_TYPE_STRUCT, false, false, 2443, 3, 0, 0}, /* 1095 */
+    {CX_TYPE_ENUM, false, false, 981, 1, 0, 0}, /* 1096 */
+    {CX_TYPE_STRUCT, false, false, 2446, 4, 0, 0}, /* 1097 GuardianApprovalReview */
+    {CX_TYPE_ENUM, false, false, 982, 5, 0, 0}, /* 1098 GuardianApprovalReviewStatus */
+    {CX_TYPE_STRUCT, false, false, 2450, 7, 0, 0}, /* 1099 ItemGuardianApprovalReviewStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2457, 5, 0, 0}, /* 1100 TerminalInteractionNotification */
+    {CX_TYPE_STRUCT, false, false, 2462, 5, 0, 0}, /* 1101 ItemCompletedNotification */
+    {CX_TYPE_STRUCT, false, false, 2467, 4, 0, 0}, /* 1102 FileChangePatchUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2471, 4, 0, 0}, /* 1103 McpToolCallProgressNotification */
+    {CX_TYPE_STRUCT, false, false, 2475, 4, 0, 0}, /* 1104 ReasoningSummaryPartAddedNotification */
+    {CX_TYPE_STRUCT, false, false, 2479, 5, 0, 0}, /* 1105 ReasoningSummaryTextDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2484, 5, 0, 0}, /* 1106 ReasoningTextDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2489, 4, 0, 0}, /* 1107 ItemStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2493, 2, 0, 0}, /* 1108 McpServerEventStreamNotification */
+    {CX_TYPE_STRUCT, false, false, 2495, 2, 0, 0}, /* 1109 McpServerEventNotification */
+    {CX_TYPE_STRUCT, false, false, 2497, 5, 0, 0}, /* 1110 McpServerOauthLoginCompletedNotification */
+    {CX_TYPE_STRUCT, false, false, 2502, 5, 0, 0}, /* 1111 McpServerStatusUpdatedNotification */
+    {CX_TYPE_ENUM, false, false, 987, 1, 0, 0}, /* 1112 McpServerStartupFailureReason */
+    {CX_TYPE_ENUM, false, false, 988, 4, 0, 0}, /* 1113 McpServerStartupState */
+    {CX_TYPE_STRUCT, false, false, 2507, 5, 0, 0}, /* 1114 ModelReroutedNotification */
+    {CX_TYPE_ENUM, false, false, 992, 1, 0, 0}, /* 1115 ModelRerouteReason */
+    {CX_TYPE_STRUCT, false, false, 2512, 7, 0, 0}, /* 1116 ModelSafetyBufferingUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2519, 3, 0, 0}, /* 1117 ModelVerificationNotification */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1119, 0}, /* 1118 */
+    {CX_TYPE_ENUM, false, false, 993, 1, 0, 0}, /* 1119 ModelVerification */
+    {CX_TYPE_STRUCT, false, false, 2522, 4, 0, 0}, /* 1120 AuthRecoveryNotification */
+    {CX_TYPE_STRUCT, false, false, 2526, 7, 0, 0}, /* 1121 ProcessExitedNotification */
+    {CX_TYPE_STRUCT, false, false, 2533, 4, 0, 0}, /* 1122 ProcessOutputDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2537, 2, 0, 0}, /* 1123 ProjectChangedNotification */
+    {CX_TYPE_ENUM, false, false, 994, 3, 0, 0}, /* 1124 ProjectChangeType */
+    {CX_TYPE_STRUCT, false, false, 2539, 2, 0, 0}, /* 1125 ServerRequestResolvedNotification */
+    {CX_TYPE_STRUCT, false, false, 2541, 5, 0, 0}, /* 1126 ThreadAttachmentUpdatedNotification */
+    {CX_TYPE_ENUM, false, false, 997, 2, 0, 0}, /* 1127 ThreadAttachmentOperation */
+    {CX_TYPE_STRUCT, false, false, 2546, 2, 0, 0}, /* 1128 EnvironmentConnectionNotification */
+    {CX_TYPE_STRUCT, false, false, 2548, 3, 0, 0}, /* 1129 ThreadGoalUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2551, 2, 0, 0}, /* 1130 ThreadNameUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2553, 3, 0, 0}, /* 1131 ThreadPredictionUpdatedNotification */
+    {CX_TYPE_TAGGED, false, false, 999, 2, 0, 2427}, /* 1132 ThreadPredictionResult */
+    {CX_TYPE_STRUCT, false, false, 2556, 2, 0, 0}, /* 1133 */
+    {CX_TYPE_ENUM, false, false, 1003, 1, 0, 0}, /* 1134 */
+    {CX_TYPE_STRUCT, false, false, 2558, 1, 0, 0}, /* 1135 */
+    {CX_TYPE_ENUM, false, false, 1004, 1, 0, 0}, /* 1136 */
+    {CX_TYPE_STRUCT, false, false, 2559, 2, 0, 0}, /* 1137 ThreadProjectUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2561, 2, 0, 0}, /* 1138 ThreadReadStateChangedNotification */
+    {CX_TYPE_STRUCT, false, false, 2563, 2, 0, 0}, /* 1139 ThreadRealtimeClosedNotification */
+    {CX_TYPE_STRUCT, false, false, 2565, 2, 0, 0}, /* 1140 ThreadRealtimeItemStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2567, 3, 0, 0}, /* 1141 ThreadRealtimeItemTranscriptDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2570, 2, 0, 0}, /* 1142 ThreadRealtimeItemAddedNotification */
+    {CX_TYPE_STRUCT, false, false, 2572, 2, 0, 0}, /* 1143 ThreadRealtimeSdpNotification */
+    {CX_TYPE_STRUCT, false, false, 2574, 3, 0, 0}, /* 1144 ThreadRealtimeStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2577, 3, 0, 0}, /* 1145 ThreadRealtimeTranscriptDeltaNotification */
+    {CX_TYPE_STRUCT, false, false, 2580, 3, 0, 0}, /* 1146 ThreadRealtimeTranscriptDoneNotification */
+    {CX_TYPE_STRUCT, false, false, 2583, 2, 0, 0}, /* 1147 ThreadSectionChangedNotification */
+    {CX_TYPE_STRUCT, false, false, 2585, 2, 0, 0}, /* 1148 ThreadSettingsUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2587, 15, 0, 0}, /* 1149 ThreadSettings */
+    {CX_TYPE_STRUCT, false, false, 2602, 2, 0, 0}, /* 1150 ThreadStatusChangedNotification */
+    {CX_TYPE_STRUCT, false, false, 2604, 3, 0, 0}, /* 1151 ThreadTokenUsageUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2607, 3, 0, 0}, /* 1152 ThreadTokenUsage */
+    {CX_TYPE_STRUCT, false, false, 2610, 6, 0, 0}, /* 1153 TokenUsageBreakdown */
+    {CX_TYPE_STRUCT, false, false, 2616, 2, 0, 0}, /* 1154 TurnStartedNotification */
+    {CX_TYPE_STRUCT, false, false, 2618, 3, 0, 0}, /* 1155 TurnDiffUpdatedNotification */
+    {CX_TYPE_STRUCT, false, false, 2621, 3, 0, 0}, /* 1156 TurnModerationMetadataNotification */
+    {CX_TYPE_STRUCT, false, false, 2624, 4, 0, 0}, /* 1157 TurnPlanUpdatedNotification */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1159, 0}, /* 1158 */
+    {CX_TYPE_STRUCT, false, false, 2628, 2, 0, 0}, /* 1159 TurnPlanStep */
+    {CX_TYPE_ENUM, false, false, 1005, 3, 0, 0}, /* 1160 TurnPlanStepStatus */
+    {CX_TYPE_STRUCT, false, false, 2630, 2, 0, 0}, /* 1161 WarningNotification */
+    {CX_TYPE_STRUCT, false, false, 2632, 3, 0, 0}, /* 1162 WindowsWorldWritableWarningNotification */
+    {CX_TYPE_STRUCT, false, false, 2635, 3, 0, 0}, /* 1163 WindowsSandboxSetupCompletedNotification */
+    {CX_TYPE_STRUCT, false, false, 2638, 2, 0, 0}, /* 1164 ChatgptAuthTokensRefreshParams */
+    {CX_TYPE_ENUM, false, false, 1008, 1, 0, 0}, /* 1165 ChatgptAuthTokensRefreshReason */
+    {CX_TYPE_STRUCT, false, false, 2640, 3, 0, 0}, /* 1166 ChatgptAuthTokensRefreshResponse */
+    {CX_TYPE_STRUCT, false, false, 2643, 5, 0, 0}, /* 1167 ApplyPatchApprovalParams */
+    {CX_TYPE_MAP, false, false, 0, 0, 1169, 0}, /* 1168 */
+    {CX_TYPE_TAGGED, false, false, 1009, 3, 0, 2427}, /* 1169 FileChange */
+    {CX_TYPE_STRUCT, false, false, 2648, 2, 0, 0}, /* 1170 */
+    {CX_TYPE_STRUCT, false, false, 2650, 2, 0, 0}, /* 1171 */
+    {CX_TYPE_STRUCT, false, false, 2652, 3, 0, 0}, /* 1172 */
+    {CX_TYPE_STRUCT, false, false, 2655, 1, 0, 0}, /* 1173 ApplyPatchApprovalResponse */
+    {CX_TYPE_CHOICE, false, false, 1015, 2, 0, 0}, /* 1174 ReviewDecision */
+    {CX_TYPE_ENUM, false, false, 1017, 5, 0, 0}, /* 1175 */
+    {CX_TYPE_STRUCT, false, true, 2656, 3, 0, 0}, /* 1176 */
+    {CX_TYPE_STRUCT, false, false, 2659, 1, 0, 0}, /* 1177 */
+    {CX_TYPE_STRUCT, false, false, 2660, 1, 0, 0}, /* 1178 */
+    {CX_TYPE_STRUCT, false, false, 2661, 1, 0, 0}, /* 1179 */
+    {CX_TYPE_STRUCT, false, false, 2662, 2, 0, 0}, /* 1180 NetworkPolicyAmendment */
+    {CX_TYPE_STRUCT, false, false, 2664, 1, 0, 0}, /* 1181 AttestationGenerateResponse */
+    {CX_TYPE_STRUCT, false, false, 2665, 1, 0, 0}, /* 1182 CurrentTimeReadResponse */
+    {CX_TYPE_STRUCT, false, false, 2666, 7, 0, 0}, /* 1183 ExecCommandApprovalParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1185, 0}, /* 1184 */
+    {CX_TYPE_TAGGED, false, false, 1022, 4, 0, 2427}, /* 1185 ParsedCommand */
+    {CX_TYPE_STRUCT, false, false, 2673, 4, 0, 0}, /* 1186 */
+    {CX_TYPE_STRUCT, false, false, 2677, 3, 0, 0}, /* 1187 */
+    {CX_TYPE_ENUM, false, false, 1030, 1, 0, 0}, /* 1188 */
+    {CX_TYPE_STRUCT, false, false, 2680, 4, 0, 0}, /* 1189 */
+    {CX_TYPE_STRUCT, false, false, 2684, 2, 0, 0}, /* 1190 */
+    {CX_TYPE_STRUCT, false, false, 2686, 16, 0, 0}, /* 1191 CommandExecutionRequestApprovalParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1193, 0}, /* 1192 */
+    {CX_TYPE_CHOICE, false, false, 1031, 2, 0, 0}, /* 1193 CommandExecutionApprovalDecision */
+    {CX_TYPE_ENUM, false, false, 1033, 4, 0, 0}, /* 1194 FileChangeApprovalDecision */
+    {CX_TYPE_STRUCT, false, true, 2702, 2, 0, 0}, /* 1195 */
+    {CX_TYPE_STRUCT, false, false, 2704, 1, 0, 0}, /* 1196 */
+    {CX_TYPE_ENUM, false, false, 1037, 3, 0, 0}, /* 1197 CommandExecutionApprovalKind */
+    {CX_TYPE_STRUCT, false, false, 2705, 2, 0, 0}, /* 1198 NetworkApprovalContext */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1180, 0}, /* 1199 */
+    {CX_TYPE_STRUCT, false, false, 2707, 1, 0, 0}, /* 1200 CommandExecutionRequestApprovalResponse */
+    {CX_TYPE_STRUCT, false, false, 2708, 6, 0, 0}, /* 1201 FileChangeRequestApprovalParams */
+    {CX_TYPE_STRUCT, false, false, 2714, 1, 0, 0}, /* 1202 FileChangeRequestApprovalResponse */
+    {CX_TYPE_STRUCT, false, false, 2715, 8, 0, 0}, /* 1203 PermissionsRequestApprovalParams */
+    {CX_TYPE_STRUCT, false, false, 2723, 3, 0, 0}, /* 1204 PermissionsRequestApprovalResponse */
+    {CX_TYPE_ENUM, false, false, 1040, 2, 0, 0}, /* 1205 PermissionGrantScope */
+    {CX_TYPE_STRUCT, false, false, 2726, 6, 0, 0}, /* 1206 DynamicToolCallParams */
+    {CX_TYPE_STRUCT, false, false, 2732, 2, 0, 0}, /* 1207 DynamicToolCallResponse */
+    {CX_TYPE_STRUCT, false, false, 2734, 6, 0, 0}, /* 1208 ToolRequestUserInputParams */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1210, 0}, /* 1209 */
+    {CX_TYPE_STRUCT, false, false, 2740, 6, 0, 0}, /* 1210 ToolRequestUserInputQuestion */
+    {CX_TYPE_ARRAY, false, false, 0, 0, 1212, 0}, /* 1211 */
+    {CX_TYPE_STRUCT, false, false, 2746, 2, 0, 0}, /* 1212 ToolRequestUserInputOption */
+    {CX_TYPE_STRUCT, false, false, 2748, 1, 0, 0}, /* 1213 ToolRequestUserInputResponse */
+    {CX_TYPE_MAP, false, false, 0, 0, 1215, 0}, /* 1214 */
+    {CX_TYPE_STRUCT, false, false, 2749, 1, 0, 0}, /* 1215 ToolRequestUserInputAnswer */
+    {CX_TYPE_TAGGED, false, false, 1042, 5, 0, 1400}, /* 1216 McpServerElicitationRequestParams */
+    {CX_TYPE_STRUCT, false, false, 2750, 8, 0, 0}, /* 1217 */
+    {CX_TYPE_ENUM, false, false, 1052, 1, 0, 0}, /* 1218 */
+    {CX_TYPE_STRUCT, false, false, 2758, 7, 0, 0}, /* 1219 */
+    {CX_TYPE_ENUM, false, false, 1053, 1, 0, 0}, /* 1220 */
+    {CX_TYPE_STRUCT, false, false, 2765, 7, 0, 0}, /* 1221 */
+    {CX_TYPE_ENUM, false, false, 1054, 1, 0, 0}, /* 1222 */
+    {CX_TYPE_STRUCT, false, false, 2772, 7, 0, 0}, /* 1223 */
+    {CX_TYPE_ENUM, false, false, 1055, 1, 0, 0}, /* 1224 */
+    {CX_TYPE_STRUCT, false, false, 2779, 8, 0, 0}, /* 1225 */
+    {CX_TYPE_ENUM, false, false, 1056, 1, 0, 0}, /* 1226 */
+    {CX_TYPE_STRUCT, false, false, 2787, 3, 0, 0}, /* 1227 McpServerElicitationRequestResponse */
+    {CX_TYPE_ENUM, false, false, 1057, 3, 0, 0}, /* 1228 McpServerElicitationAction */
 };
 
 const cx_field cx_schema_fields[] = {
@@ -4483,8 +4484,8 @@ const cx_field cx_schema_fields[] = {
     {599, 599, 5, false, true}, /* cwd */
     {1080, 1088, 2, false, false}, /* includeLayers */
     {521, 521, 175, true, false}, /* config */
-    {1233, 1233, 207, false, true}, /* layers */
-    {1514, 1514, 209, true, false}, /* origins */
+    {1233, 1233, 208, false, true}, /* layers */
+    {1514, 1514, 210, true, false}, /* origins */
     {215, 215, 176, false, true}, /* analytics */
     {257, 257, 177, false, true}, /* approval_policy */
     {259, 259, 181, false, true}, /* approvals_reviewer */
@@ -4493,25 +4494,25 @@ const cx_field cx_schema_fields[] = {
     {453, 453, 189, false, true}, /* client_search_provider */
     {505, 505, 5, false, true}, /* compact_prompt */
     {519, 519, 190, false, true}, /* computer_use */
-    {677, 677, 0, false, true}, /* desktop */
+    {677, 677, 196, false, true}, /* desktop */
     {689, 689, 5, false, true}, /* developer_instructions */
-    {924, 924, 196, false, true}, /* forced_chatgpt_workspace_id */
-    {925, 925, 197, false, true}, /* forced_login_method */
+    {924, 924, 197, false, true}, /* forced_chatgpt_workspace_id */
+    {925, 925, 198, false, true}, /* forced_login_method */
     {1142, 1142, 5, false, true}, /* instructions */
     {1401, 1401, 5, false, true}, /* model */
     {1419, 1419, 3, false, true}, /* model_auto_compact_token_limit */
-    {1420, 1420, 198, false, true}, /* model_auto_compact_token_limit_scope */
+    {1420, 1420, 199, false, true}, /* model_auto_compact_token_limit_scope */
     {1422, 1422, 3, false, true}, /* model_context_window */
     {1424, 1424, 5, false, true}, /* model_provider */
     {1429, 1429, 5, false, true}, /* model_reasoning_effort */
-    {1430, 1430, 199, false, true}, /* model_reasoning_summary */
-    {1432, 1432, 200, false, true}, /* model_verbosity */
+    {1430, 1430, 200, false, true}, /* model_reasoning_summary */
+    {1432, 1432, 201, false, true}, /* model_verbosity */
     {1884, 1884, 5, false, true}, /* review_model */
-    {1924, 1924, 201, false, true}, /* sandbox_mode */
-    {1926, 1926, 202, false, true}, /* sandbox_workspace_write */
+    {1924, 1924, 202, false, true}, /* sandbox_mode */
+    {1926, 1926, 203, false, true}, /* sandbox_workspace_write */
     {1989, 1989, 5, false, true}, /* service_tier */
-    {2382, 2382, 203, false, true}, /* tools */
-    {2540, 2540, 206, false, true}, /* web_search */
+    {2382, 2382, 204, false, true}, /* tools */
+    {2540, 2540, 207, false, true}, /* web_search */
     {751, 751, 2, false, true}, /* enabled */
     {988, 988, 180, true, false}, /* granular */
     {1346, 1346, 2, true, false}, /* mcp_elicitations */
@@ -4546,10 +4547,10 @@ const cx_field cx_schema_fields[] = {
     {802, 802, 2, false, false}, /* exclude_tmpdir_env_var */
     {1457, 1457, 2, false, false}, /* network_access */
     {2580, 2580, 112, false, false}, /* writable_roots */
-    {2540, 2540, 204, false, true}, /* web_search */
+    {2540, 2540, 205, false, true}, /* web_search */
     {201, 201, 112, false, true}, /* allowed_domains */
-    {554, 554, 200, false, true}, /* context_size */
-    {1267, 1267, 205, false, true}, /* location */
+    {554, 554, 201, false, true}, /* context_size */
+    {1267, 1267, 206, false, true}, /* location */
     {430, 430, 5, false, true}, /* city */
     {560, 560, 5, false, true}, /* country */
     {1792, 1792, 5, false, true}, /* region */
@@ -4563,7 +4564,7 @@ const cx_field cx_schema_fields[] = {
     {1219, 1220, 5, true, false}, /* keyPath */
     {1368, 1369, 149, true, false}, /* mergeStrategy */
     {2515, 2515, 0, true, true}, /* value */
-    {1841, 1841, 212, false, true}, /* requirements */
+    {1841, 1841, 213, false, true}, /* requirements */
     {2146, 2150, 2, false, true}, /* supportsIndependentSpeedModes */
     {127, 133, 5, false, true}, /* additionalDeveloperInstructions */
     {156, 173, 2, false, true}, /* allowAppshots */
@@ -4571,36 +4572,36 @@ const cx_field cx_schema_fields[] = {
     {165, 182, 2, false, true}, /* allowLoginShell */
     {166, 183, 2, false, true}, /* allowManagedHooksOnly */
     {169, 186, 2, false, true}, /* allowRemoteControl */
-    {191, 199, 213, false, true}, /* allowedApprovalPolicies */
-    {192, 200, 214, false, true}, /* allowedApprovalsReviewers */
-    {194, 202, 215, false, true}, /* allowedLoginMethods */
-    {195, 203, 216, false, true}, /* allowedPermissionProfiles */
-    {196, 204, 217, false, true}, /* allowedSandboxModes */
-    {197, 205, 218, false, true}, /* allowedWebSearchModes */
-    {198, 206, 219, false, true}, /* allowedWindowsSandboxImplementations */
-    {248, 248, 221, false, true}, /* application */
-    {314, 316, 224, false, true}, /* autoReview */
-    {368, 369, 225, false, true}, /* browserUse */
+    {191, 199, 214, false, true}, /* allowedApprovalPolicies */
+    {192, 200, 215, false, true}, /* allowedApprovalsReviewers */
+    {194, 202, 216, false, true}, /* allowedLoginMethods */
+    {195, 203, 217, false, true}, /* allowedPermissionProfiles */
+    {196, 204, 218, false, true}, /* allowedSandboxModes */
+    {197, 205, 219, false, true}, /* allowedWebSearchModes */
+    {198, 206, 220, false, true}, /* allowedWindowsSandboxImplementations */
+    {248, 248, 222, false, true}, /* application */
+    {314, 316, 225, false, true}, /* autoReview */
+    {368, 369, 226, false, true}, /* browserUse */
     {419, 423, 5, false, true}, /* chatgptBaseUrl */
     {425, 427, 2, false, true}, /* checkForUpdateOnStartup */
-    {436, 438, 232, false, true}, /* cliAuthCredentialsStore */
-    {518, 519, 233, false, true}, /* computerUse */
+    {436, 438, 233, false, true}, /* cliAuthCredentialsStore */
+    {518, 519, 234, false, true}, /* computerUse */
     {633, 644, 5, false, true}, /* defaultPermissions */
-    {758, 759, 238, false, true}, /* enforceResidency */
-    {884, 886, 216, false, true}, /* featureRequirements */
-    {889, 889, 239, false, true}, /* feedback */
-    {1022, 1022, 240, false, true}, /* hooks */
-    {1073, 1075, 253, false, true}, /* inAppBrowser */
+    {758, 759, 239, false, true}, /* enforceResidency */
+    {884, 886, 217, false, true}, /* featureRequirements */
+    {889, 889, 240, false, true}, /* feedback */
+    {1022, 1022, 241, false, true}, /* hooks */
+    {1073, 1075, 254, false, true}, /* inAppBrowser */
     {1268, 1270, 5, false, true}, /* logDir */
     {1407, 1421, 5, false, true}, /* modelCatalogJson */
     {1410, 1424, 5, false, true}, /* modelProvider */
-    {1416, 1428, 0, false, true}, /* modelProviders */
-    {1433, 1433, 254, false, true}, /* models */
-    {1454, 1454, 256, false, true}, /* network */
-    {1519, 1519, 257, false, true}, /* otel */
+    {1416, 1428, 196, false, true}, /* modelProviders */
+    {1433, 1433, 255, false, true}, /* models */
+    {1454, 1454, 257, false, true}, /* network */
+    {1519, 1519, 258, false, true}, /* otel */
     {2076, 2077, 5, false, true}, /* sqliteHome */
-    {1454, 1454, 222, false, true}, /* network */
-    {2107, 2107, 223, false, true}, /* storage */
+    {1454, 1454, 223, false, true}, /* network */
+    {2107, 2107, 224, false, true}, /* storage */
     {723, 723, 192, true, false}, /* domains */
     {751, 751, 2, true, false}, /* enabled */
     {634, 645, 5, false, true}, /* defaultProjectParent */
@@ -4610,50 +4611,50 @@ const cx_field cx_schema_fields[] = {
     {160, 177, 2, false, true}, /* allowGlobalPersistentApproval */
     {161, 178, 2, false, true}, /* allowHistoryAccess */
     {172, 189, 2, false, true}, /* allowWebmcp */
-    {632, 643, 226, false, true}, /* defaultOriginPolicy */
+    {632, 643, 227, false, true}, /* defaultOriginPolicy */
     {699, 703, 2, false, true}, /* disableAutoReview */
-    {847, 847, 228, false, true}, /* extension */
-    {1514, 1514, 231, false, true}, /* origins */
+    {847, 847, 229, false, true}, /* extension */
+    {1514, 1514, 232, false, true}, /* origins */
     {53, 53, 187, false, true}, /* access */
-    {54, 58, 227, false, true}, /* accessApprovalLifetime */
+    {54, 58, 228, false, true}, /* accessApprovalLifetime */
     {314, 316, 187, false, true}, /* autoReview */
     {726, 726, 187, false, true}, /* downloads */
     {954, 955, 187, false, true}, /* fullCdpAccess */
     {1573, 1574, 2, false, true}, /* persistentApproval */
     {2460, 2460, 187, false, true}, /* uploads */
-    {1826, 1830, 229, false, true}, /* requestHeaders */
+    {1826, 1830, 230, false, true}, /* requestHeaders */
     {1447, 1447, 5, true, false}, /* name */
     {2515, 2515, 5, true, false}, /* value */
     {164, 181, 2, false, true}, /* allowLockedComputerUse */
     {167, 184, 2, false, true}, /* allowPersistentApproval */
     {630, 641, 187, false, true}, /* defaultAppAccess */
-    {1291, 1291, 234, false, true}, /* macos */
-    {2556, 2556, 235, false, true}, /* windows */
+    {1291, 1291, 235, false, true}, /* macos */
+    {2556, 2556, 236, false, true}, /* windows */
     {372, 373, 192, false, true}, /* bundleIds */
     {295, 295, 192, false, true}, /* aumids */
-    {815, 815, 236, false, true}, /* exes */
+    {815, 815, 237, false, true}, /* exes */
     {53, 53, 187, true, false}, /* access */
     {355, 356, 5, false, true}, /* binaryName */
     {1679, 1680, 5, true, false}, /* productName */
     {1724, 1725, 5, true, false}, /* publisherName */
     {751, 751, 2, false, true}, /* enabled */
-    {9, 1146, 241, false, false}, /* Interrupt */
-    {22, 1571, 241, true, false}, /* PermissionRequest */
-    {23, 1636, 241, true, false}, /* PostCompact */
-    {24, 1637, 241, false, false}, /* PostModelRequest */
-    {25, 1638, 241, true, false}, /* PostToolUse */
-    {26, 1643, 241, true, false}, /* PreCompact */
-    {27, 1644, 241, false, false}, /* PreModelRequest */
-    {28, 1645, 241, true, false}, /* PreToolUse */
-    {34, 2002, 241, false, false}, /* SessionEnd */
-    {35, 2004, 241, true, false}, /* SessionStart */
-    {36, 2105, 241, true, false}, /* Stop */
-    {37, 2130, 241, true, false}, /* SubagentStart */
-    {38, 2131, 241, true, false}, /* SubagentStop */
-    {42, 2499, 241, true, false}, /* UserPromptSubmit */
+    {9, 1146, 242, false, false}, /* Interrupt */
+    {22, 1571, 242, true, false}, /* PermissionRequest */
+    {23, 1636, 242, true, false}, /* PostCompact */
+    {24, 1637, 242, false, false}, /* PostModelRequest */
+    {25, 1638, 242, true, false}, /* PostToolUse */
+    {26, 1643, 242, true, false}, /* PreCompact */
+    {27, 1644, 242, false, false}, /* PreModelRequest */
+    {28, 1645, 242, true, false}, /* PreToolUse */
+    {34, 2002, 242, false, false}, /* SessionEnd */
+    {35, 2004, 242, true, false}, /* SessionStart */
+    {36, 2105, 242, true, false}, /* Stop */
+    {37, 2130, 242, true, false}, /* SubagentStart */
+    {38, 2131, 242, true, false}, /* SubagentStop */
+    {42, 2499, 242, true, false}, /* UserPromptSubmit */
     {1294, 1296, 5, false, true}, /* managedDir */
     {2558, 2562, 5, false, true}, /* windowsManagedDir */
-    {1022, 1022, 243, true, false}, /* hooks */
+    {1022, 1022, 244, true, false}, /* hooks */
     {1320, 1320, 5, false, true}, /* matcher */
     {125, 131, 3, false, true}, /* additionalContextLimit */
     {278, 278, 2, true, false}, /* async */
@@ -4661,17 +4662,17 @@ const cx_field cx_schema_fields[] = {
     {497, 500, 5, false, true}, /* commandWindows */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, false, true}, /* timeoutSec */
-    {2427, 2427, 246, true, false}, /* type */
-    {1108, 1108, 0, true, false}, /* input */
+    {2427, 2427, 247, true, false}, /* type */
+    {1108, 1108, 196, true, false}, /* input */
     {1974, 1974, 5, true, false}, /* server */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, false, true}, /* timeoutSec */
     {2368, 2368, 5, true, false}, /* tool */
-    {2427, 2427, 248, true, false}, /* type */
-    {2427, 2427, 250, true, false}, /* type */
-    {2427, 2427, 252, true, false}, /* type */
+    {2427, 2427, 249, true, false}, /* type */
+    {2427, 2427, 251, true, false}, /* type */
+    {2427, 2427, 253, true, false}, /* type */
     {159, 176, 2, false, true}, /* allowExternalBrowserSettingsImport */
-    {1461, 1462, 255, false, true}, /* newThread */
+    {1461, 1462, 256, false, true}, /* newThread */
     {1401, 1401, 5, false, true}, /* model */
     {1417, 1429, 5, false, true}, /* modelReasoningEffort */
     {1985, 1989, 5, false, true}, /* serviceTier */
@@ -4690,48 +4691,48 @@ const cx_field cx_schema_fields[] = {
     {2052, 2053, 3, false, true}, /* socksPort */
     {2440, 2441, 192, false, true}, /* unixSockets */
     {770, 770, 5, false, true}, /* environment */
-    {845, 845, 258, false, true}, /* exporter */
+    {845, 845, 259, false, true}, /* exporter */
     {1269, 1269, 2, false, true}, /* log_agent_responses */
     {1271, 1271, 2, false, true}, /* log_guardian_assessments */
     {1272, 1272, 2, false, true}, /* log_sse_deltas */
     {1273, 1273, 2, false, true}, /* log_user_prompt */
-    {1380, 1380, 258, false, true}, /* metrics_exporter */
+    {1380, 1380, 259, false, true}, /* metrics_exporter */
     {2067, 2067, 117, false, true}, /* span_attributes */
-    {2377, 2377, 265, false, true}, /* tool_result */
-    {2389, 2389, 258, false, true}, /* trace_exporter */
-    {2390, 2390, 266, false, true}, /* tracestate */
-    {1521, 1523, 261, false, false}, /* otlp-grpc */
-    {1522, 1524, 263, false, false}, /* otlp-http */
+    {2377, 2377, 266, false, true}, /* tool_result */
+    {2389, 2389, 259, false, true}, /* trace_exporter */
+    {2390, 2390, 267, false, true}, /* tracestate */
+    {1521, 1523, 262, false, false}, /* otlp-grpc */
+    {1522, 1524, 264, false, false}, /* otlp-http */
     {757, 757, 5, true, false}, /* endpoint */
     {1008, 1008, 117, true, false}, /* headers */
-    {2356, 2356, 262, false, true}, /* tls */
+    {2356, 2356, 263, false, true}, /* tls */
     {377, 378, 5, false, true}, /* ca-certificate */
     {440, 447, 5, false, true}, /* client-certificate */
     {441, 451, 5, false, true}, /* client-private-key */
     {757, 757, 5, true, false}, /* endpoint */
     {1008, 1008, 117, true, false}, /* headers */
-    {1715, 1715, 264, true, false}, /* protocol */
-    {2356, 2356, 262, false, true}, /* tls */
+    {1715, 1715, 265, true, false}, /* protocol */
+    {2356, 2356, 263, false, true}, /* tls */
     {1325, 1325, 3, true, false}, /* max_bytes */
     {297, 302, 5, false, true}, /* authBearerToken */
     {534, 535, 3, false, true}, /* connectTimeoutMs */
     {778, 781, 5, true, false}, /* environmentId */
     {808, 809, 5, true, false}, /* execServerUrl */
-    {2037, 2037, 268, false, true}, /* skills */
+    {2037, 2037, 269, false, true}, /* skills */
     {2547, 2548, 5, false, true}, /* websocketRequestId */
     {1835, 1835, 112, false, true}, /* required */
     {778, 781, 5, true, false}, /* environmentId */
     {599, 599, 5, false, true}, /* cwd */
-    {2020, 2020, 271, true, false}, /* shell */
+    {2020, 2020, 272, true, false}, /* shell */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
     {784, 784, 5, false, true}, /* error */
-    {2093, 2093, 273, true, false}, /* status */
-    {752, 752, 216, true, false}, /* enablement */
+    {2093, 2093, 274, true, false}, /* status */
+    {752, 752, 217, true, false}, /* enablement */
     {594, 594, 5, false, true}, /* cursor */
     {1243, 1243, 3, false, true}, /* limit */
     {2319, 2330, 5, false, true}, /* threadId */
-    {615, 615, 277, true, false}, /* data */
+    {615, 615, 278, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {219, 219, 5, false, true}, /* announcement */
     {631, 642, 2, true, false}, /* defaultEnabled */
@@ -4739,68 +4740,68 @@ const cx_field cx_schema_fields[] = {
     {716, 718, 5, false, true}, /* displayName */
     {751, 751, 2, true, false}, /* enabled */
     {1447, 1447, 5, true, false}, /* name */
-    {2079, 2079, 279, true, false}, /* stage */
+    {2079, 2079, 280, true, false}, /* stage */
     {600, 600, 112, false, true}, /* cwds */
     {1079, 1087, 2, false, false}, /* includeHome */
     {1323, 1326, 3, false, true}, /* maxSessionAgeDays */
     {1324, 1327, 3, false, true}, /* maxSessions */
     {1383, 1386, 5, false, true}, /* migrationSource */
     {2060, 2060, 5, false, true}, /* source */
-    {542, 542, 282, false, false}, /* connectors */
-    {1211, 1211, 285, true, false}, /* items */
+    {542, 542, 283, false, false}, /* connectors */
+    {1211, 1211, 286, true, false}, /* items */
     {1447, 1447, 5, true, false}, /* name */
     {1993, 2001, 3, true, false}, /* sessionCount */
-    {2060, 2060, 284, true, false}, /* source */
+    {2060, 2060, 285, true, false}, /* source */
     {599, 599, 5, false, true}, /* cwd */
     {676, 676, 5, true, false}, /* description */
-    {685, 685, 287, false, true}, /* details */
-    {1205, 1209, 294, true, false}, /* itemType */
-    {501, 501, 288, false, false}, /* commands */
-    {1022, 1022, 288, false, false}, /* hooks */
-    {1341, 1354, 288, false, false}, /* mcpServers */
+    {685, 685, 288, false, true}, /* details */
+    {1205, 1209, 295, true, false}, /* itemType */
+    {501, 501, 289, false, false}, /* commands */
+    {1022, 1022, 289, false, false}, /* hooks */
+    {1341, 1354, 289, false, false}, /* mcpServers */
     {1359, 1359, 112, false, false}, /* memory */
-    {1628, 1628, 290, false, false}, /* plugins */
-    {2007, 2007, 292, false, false}, /* sessions */
-    {2037, 2037, 288, false, false}, /* skills */
-    {2132, 2132, 288, false, false}, /* subagents */
+    {1628, 1628, 291, false, false}, /* plugins */
+    {2007, 2007, 293, false, false}, /* sessions */
+    {2037, 2037, 289, false, false}, /* skills */
+    {2132, 2132, 289, false, false}, /* subagents */
     {1447, 1447, 5, true, false}, /* name */
     {1312, 1316, 5, true, false}, /* marketplaceName */
     {1621, 1626, 112, true, false}, /* pluginNames */
     {599, 599, 5, true, false}, /* cwd */
     {1558, 1558, 5, true, false}, /* path */
     {2355, 2355, 5, false, true}, /* title */
-    {1381, 1384, 285, true, false}, /* migrationItems */
+    {1381, 1384, 286, true, false}, /* migrationItems */
     {1383, 1386, 5, false, true}, /* migrationSource */
     {1717, 1720, 5, false, true}, /* providerId */
     {2060, 2060, 5, false, true}, /* source */
     {1071, 1072, 5, true, false}, /* importId */
-    {542, 542, 298, true, false}, /* connectors */
-    {615, 615, 301, true, false}, /* data */
+    {542, 542, 299, true, false}, /* connectors */
+    {615, 615, 302, true, false}, /* data */
     {1447, 1447, 5, true, false}, /* name */
     {1993, 2001, 3, true, false}, /* sessionCount */
-    {2060, 2060, 300, true, false}, /* source */
+    {2060, 2060, 301, true, false}, /* source */
     {511, 513, 3, true, false}, /* completedAtMs */
-    {880, 880, 303, true, false}, /* failures */
+    {880, 880, 304, true, false}, /* failures */
     {1071, 1072, 5, true, false}, /* importId */
     {1717, 1720, 5, false, true}, /* providerId */
-    {2138, 2138, 305, true, false}, /* successes */
+    {2138, 2138, 306, true, false}, /* successes */
     {599, 599, 5, false, true}, /* cwd */
     {785, 786, 5, false, true}, /* errorType */
     {877, 879, 5, true, false}, /* failureStage */
-    {1205, 1209, 294, true, false}, /* itemType */
+    {1205, 1209, 295, true, false}, /* itemType */
     {1370, 1370, 5, true, false}, /* message */
     {2060, 2060, 5, false, true}, /* source */
     {2124, 2127, 5, false, true}, /* subErrorType */
     {599, 599, 5, false, true}, /* cwd */
-    {1205, 1209, 294, true, false}, /* itemType */
+    {1205, 1209, 295, true, false}, /* itemType */
     {2060, 2060, 5, false, true}, /* source */
     {2157, 2157, 5, false, true}, /* target */
     {2355, 2355, 5, false, true}, /* title */
-    {1206, 1210, 308, true, false}, /* itemTypeResults */
+    {1206, 1210, 309, true, false}, /* itemTypeResults */
     {1717, 1720, 5, true, false}, /* providerId */
-    {880, 880, 303, true, false}, /* failures */
-    {1205, 1209, 294, true, false}, /* itemType */
-    {2138, 2138, 305, true, false}, /* successes */
+    {880, 880, 304, true, false}, /* failures */
+    {1205, 1209, 295, true, false}, /* itemType */
+    {2138, 2138, 306, true, false}, /* successes */
     {432, 432, 5, true, false}, /* classification */
     {863, 866, 112, false, true}, /* extraLogFiles */
     {1081, 1089, 2, false, false}, /* includeLogs */
@@ -4830,7 +4831,7 @@ const cx_field cx_schema_fields[] = {
     {1161, 1176, 2, true, false}, /* isFile */
     {1167, 1182, 2, true, false}, /* isSymlink */
     {1437, 1438, 3, true, false}, /* modifiedAtMs */
-    {766, 766, 319, true, false}, /* entries */
+    {766, 766, 320, true, false}, /* entries */
     {898, 903, 5, true, false}, /* fileName */
     {1157, 1172, 2, true, false}, /* isDirectory */
     {1161, 1176, 2, true, false}, /* isFile */
@@ -4846,10 +4847,10 @@ const cx_field cx_schema_fields[] = {
     {397, 398, 5, false, true}, /* cancellationToken */
     {1727, 1727, 5, true, false}, /* query */
     {1901, 1901, 112, true, false}, /* roots */
-    {906, 906, 328, true, false}, /* files */
+    {906, 906, 329, true, false}, /* files */
     {903, 903, 5, true, false}, /* file_name */
-    {1096, 1096, 330, false, true}, /* indices */
-    {1319, 1319, 331, true, false}, /* match_type */
+    {1096, 1096, 331, false, true}, /* indices */
+    {1319, 1319, 332, true, false}, /* match_type */
     {1558, 1558, 5, true, false}, /* path */
     {1898, 1898, 5, true, false}, /* root */
     {1938, 1938, 3, true, false}, /* score */
@@ -4860,10 +4861,10 @@ const cx_field cx_schema_fields[] = {
     {1996, 2003, 5, true, false}, /* sessionId */
     {600, 600, 112, false, false}, /* cwds */
     {2319, 2330, 5, false, true}, /* threadId */
-    {615, 615, 337, true, false}, /* data */
+    {615, 615, 338, true, false}, /* data */
     {599, 599, 5, true, false}, /* cwd */
-    {788, 788, 339, true, false}, /* errors */
-    {1022, 1022, 341, true, false}, /* hooks */
+    {788, 788, 340, true, false}, /* errors */
+    {1022, 1022, 342, true, false}, /* hooks */
     {2536, 2536, 112, true, false}, /* warnings */
     {1370, 1370, 5, true, false}, /* message */
     {1558, 1558, 5, true, false}, /* path */
@@ -4874,72 +4875,72 @@ const cx_field cx_schema_fields[] = {
     {717, 719, 3, true, false}, /* displayOrder */
     {751, 751, 2, true, false}, /* enabled */
     {778, 781, 5, false, true}, /* environmentId */
-    {794, 795, 344, true, false}, /* eventName */
-    {994, 995, 246, true, false}, /* handlerType */
+    {794, 795, 345, true, false}, /* eventName */
+    {994, 995, 247, true, false}, /* handlerType */
     {1163, 1178, 2, true, false}, /* isManaged */
     {1218, 1218, 5, true, false}, /* key */
     {1320, 1320, 5, false, true}, /* matcher */
     {1619, 1624, 5, false, true}, /* pluginId */
-    {2060, 2060, 345, true, false}, /* source */
+    {2060, 2060, 346, true, false}, /* source */
     {2062, 2065, 5, true, false}, /* sourcePath */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, true, false}, /* timeoutSec */
-    {2395, 2396, 346, true, false}, /* trustStatus */
+    {2395, 2396, 347, true, false}, /* trustStatus */
     {125, 131, 3, false, true}, /* additionalContextLimit */
     {586, 591, 5, true, false}, /* currentHash */
     {717, 719, 3, true, false}, /* displayOrder */
     {751, 751, 2, true, false}, /* enabled */
     {778, 781, 5, false, true}, /* environmentId */
-    {794, 795, 344, true, false}, /* eventName */
-    {994, 995, 348, true, false}, /* handlerType */
+    {794, 795, 345, true, false}, /* eventName */
+    {994, 995, 349, true, false}, /* handlerType */
     {1163, 1178, 2, true, false}, /* isManaged */
     {1218, 1218, 5, true, false}, /* key */
     {1320, 1320, 5, false, true}, /* matcher */
     {1619, 1624, 5, false, true}, /* pluginId */
     {1974, 1974, 5, true, false}, /* server */
-    {2060, 2060, 345, true, false}, /* source */
+    {2060, 2060, 346, true, false}, /* source */
     {2062, 2065, 5, true, false}, /* sourcePath */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, true, false}, /* timeoutSec */
     {2368, 2368, 5, true, false}, /* tool */
-    {2395, 2396, 346, true, false}, /* trustStatus */
+    {2395, 2396, 347, true, false}, /* trustStatus */
     {125, 131, 3, false, true}, /* additionalContextLimit */
     {586, 591, 5, true, false}, /* currentHash */
     {717, 719, 3, true, false}, /* displayOrder */
     {751, 751, 2, true, false}, /* enabled */
     {778, 781, 5, false, true}, /* environmentId */
-    {794, 795, 344, true, false}, /* eventName */
-    {994, 995, 250, true, false}, /* handlerType */
+    {794, 795, 345, true, false}, /* eventName */
+    {994, 995, 251, true, false}, /* handlerType */
     {1163, 1178, 2, true, false}, /* isManaged */
     {1218, 1218, 5, true, false}, /* key */
     {1320, 1320, 5, false, true}, /* matcher */
     {1619, 1624, 5, false, true}, /* pluginId */
-    {2060, 2060, 345, true, false}, /* source */
+    {2060, 2060, 346, true, false}, /* source */
     {2062, 2065, 5, true, false}, /* sourcePath */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, true, false}, /* timeoutSec */
-    {2395, 2396, 346, true, false}, /* trustStatus */
+    {2395, 2396, 347, true, false}, /* trustStatus */
     {125, 131, 3, false, true}, /* additionalContextLimit */
     {586, 591, 5, true, false}, /* currentHash */
     {717, 719, 3, true, false}, /* displayOrder */
     {751, 751, 2, true, false}, /* enabled */
     {778, 781, 5, false, true}, /* environmentId */
-    {794, 795, 344, true, false}, /* eventName */
-    {994, 995, 252, true, false}, /* handlerType */
+    {794, 795, 345, true, false}, /* eventName */
+    {994, 995, 253, true, false}, /* handlerType */
     {1163, 1178, 2, true, false}, /* isManaged */
     {1218, 1218, 5, true, false}, /* key */
     {1320, 1320, 5, false, true}, /* matcher */
     {1619, 1624, 5, false, true}, /* pluginId */
-    {2060, 2060, 345, true, false}, /* source */
+    {2060, 2060, 346, true, false}, /* source */
     {2062, 2065, 5, true, false}, /* sourcePath */
     {2094, 2095, 5, false, true}, /* statusMessage */
     {2348, 2351, 3, true, false}, /* timeoutSec */
-    {2395, 2396, 346, true, false}, /* trustStatus */
-    {404, 404, 352, false, true}, /* capabilities */
-    {443, 449, 353, true, false}, /* clientInfo */
+    {2395, 2396, 347, true, false}, /* trustStatus */
+    {404, 404, 353, false, true}, /* capabilities */
+    {443, 449, 354, true, false}, /* clientInfo */
     {827, 833, 2, false, false}, /* experimentalApi */
     {842, 844, 2, false, false}, /* explicitGatewayOauth */
-    {848, 848, 0, false, true}, /* extensions */
+    {848, 848, 196, false, true}, /* extensions */
     {1339, 1352, 2, false, false}, /* mcpServerOpenaiFormElicitation */
     {1500, 1501, 112, false, true}, /* optOutNotificationMethods */
     {1825, 1829, 2, false, false}, /* requestAttestation */
@@ -4961,7 +4962,7 @@ const cx_field cx_schema_fields[] = {
     {1137, 1139, 5, false, true}, /* installedRoot */
     {1312, 1316, 5, true, false}, /* marketplaceName */
     {1312, 1316, 5, false, true}, /* marketplaceName */
-    {788, 788, 361, true, false}, /* errors */
+    {788, 788, 362, true, false}, /* errors */
     {1959, 1962, 112, true, false}, /* selectedMarketplaces */
     {2458, 2459, 112, true, false}, /* upgradedRoots */
     {1312, 1316, 5, true, false}, /* marketplaceName */
@@ -4973,23 +4974,23 @@ const cx_field cx_schema_fields[] = {
     {2134, 2135, 5, true, false}, /* subscriptionId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2134, 2135, 5, true, false}, /* subscriptionId */
-    {445, 452, 366, false, true}, /* clientRegistration */
+    {445, 452, 367, false, true}, /* clientRegistration */
     {1447, 1447, 5, true, false}, /* name */
     {1937, 1937, 112, false, true}, /* scopes */
     {2319, 2330, 5, false, true}, /* threadId */
     {2349, 2352, 3, false, true}, /* timeoutSecs */
     {309, 310, 5, true, false}, /* authorizationUrl */
     {1274, 1275, 5, false, true}, /* loginId */
-    {46, 46, 0, false, true}, /* _meta */
+    {46, 46, 196, false, true}, /* _meta */
     {538, 540, 5, false, true}, /* connectorId */
     {1507, 1509, 5, false, true}, /* originCallId */
     {1974, 1974, 5, true, false}, /* server */
-    {2157, 2157, 369, false, true}, /* target */
+    {2157, 2157, 370, false, true}, /* target */
     {2319, 2330, 5, false, true}, /* threadId */
     {2462, 2462, 5, true, false}, /* uri */
     {538, 540, 5, true, false}, /* connectorId */
     {1253, 1254, 5, true, true}, /* linkId */
-    {550, 550, 371, true, false}, /* contents */
+    {550, 550, 372, true, false}, /* contents */
     {1507, 1509, 5, false, true}, /* originCallId */
     {46, 46, 0, false, true}, /* _meta */
     {358, 358, 5, false, false}, /* blob */
@@ -5002,27 +5003,27 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {2368, 2368, 5, true, false}, /* tool */
     {46, 46, 0, false, true}, /* _meta */
-    {543, 543, 375, true, false}, /* content */
+    {543, 543, 376, true, false}, /* content */
     {1160, 1175, 2, false, true}, /* isError */
     {2115, 2116, 0, false, true}, /* structuredContent */
     {594, 594, 5, false, true}, /* cursor */
-    {681, 681, 377, false, true}, /* detail */
+    {681, 681, 378, false, true}, /* detail */
     {1243, 1243, 3, false, true}, /* limit */
     {1979, 1983, 5, false, true}, /* serverName */
     {2319, 2330, 5, false, true}, /* threadId */
-    {615, 615, 379, true, false}, /* data */
+    {615, 615, 380, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
-    {300, 305, 381, true, false}, /* authStatus */
+    {300, 305, 382, true, false}, /* authStatus */
     {1029, 1033, 5, false, true}, /* httpOrigin */
     {1447, 1447, 5, true, false}, /* name */
     {1619, 1624, 5, false, true}, /* pluginId */
-    {1851, 1853, 382, true, false}, /* resourceTemplates */
-    {1855, 1855, 384, true, false}, /* resources */
-    {1909, 1912, 386, false, true}, /* runtimeStatus */
+    {1851, 1853, 383, true, false}, /* resourceTemplates */
+    {1855, 1855, 385, true, false}, /* resources */
+    {1909, 1912, 387, false, true}, /* runtimeStatus */
     {1977, 1981, 0, false, true}, /* serverCapabilities */
-    {1978, 1982, 387, false, true}, /* serverInfo */
+    {1978, 1982, 388, false, true}, /* serverInfo */
     {2369, 2374, 0, false, true}, /* toolListMeta */
-    {2382, 2382, 388, true, false}, /* tools */
+    {2382, 2382, 389, true, false}, /* tools */
     {2384, 2385, 5, false, true}, /* toolsError */
     {218, 218, 0, false, true}, /* annotations */
     {676, 676, 5, false, true}, /* description */
@@ -5033,14 +5034,14 @@ const cx_field cx_schema_fields[] = {
     {46, 46, 0, false, true}, /* _meta */
     {218, 218, 0, false, true}, /* annotations */
     {676, 676, 5, false, true}, /* description */
-    {1055, 1055, 375, false, true}, /* icons */
+    {1055, 1055, 376, false, true}, /* icons */
     {1388, 1389, 5, false, true}, /* mimeType */
     {1447, 1447, 5, true, false}, /* name */
     {2032, 2032, 3, false, true}, /* size */
     {2355, 2355, 5, false, true}, /* title */
     {2462, 2462, 5, true, false}, /* uri */
     {676, 676, 5, false, true}, /* description */
-    {1055, 1055, 375, false, true}, /* icons */
+    {1055, 1055, 376, false, true}, /* icons */
     {1447, 1447, 5, true, false}, /* name */
     {2355, 2355, 5, false, true}, /* title */
     {2520, 2520, 5, true, false}, /* version */
@@ -5048,7 +5049,7 @@ const cx_field cx_schema_fields[] = {
     {46, 46, 0, false, true}, /* _meta */
     {218, 218, 0, false, true}, /* annotations */
     {676, 676, 5, false, true}, /* description */
-    {1055, 1055, 375, false, true}, /* icons */
+    {1055, 1055, 376, false, true}, /* icons */
     {1113, 1120, 0, true, true}, /* inputSchema */
     {1447, 1447, 5, true, false}, /* name */
     {1531, 1537, 0, false, true}, /* outputSchema */
@@ -5062,29 +5063,29 @@ const cx_field cx_schema_fields[] = {
     {1078, 1086, 2, false, true}, /* includeHidden */
     {1243, 1243, 3, false, true}, /* limit */
     {1410, 1424, 5, false, true}, /* modelProvider */
-    {615, 615, 396, true, false}, /* data */
+    {615, 615, 397, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {129, 135, 112, false, false}, /* additionalSpeedTiers */
-    {319, 320, 398, false, true}, /* availabilityNux */
-    {322, 325, 399, false, true}, /* availableAccessPrograms */
+    {319, 320, 399, false, true}, /* availabilityNux */
+    {322, 325, 400, false, true}, /* availableAccessPrograms */
     {637, 648, 5, true, false}, /* defaultReasoningEffort */
     {638, 649, 5, false, true}, /* defaultServiceTier */
     {676, 676, 5, true, false}, /* description */
     {716, 718, 5, true, false}, /* displayName */
     {1010, 1010, 2, true, false}, /* hidden */
     {1056, 1056, 5, true, false}, /* id */
-    {1112, 1119, 402, false, false}, /* inputModalities */
+    {1112, 1119, 403, false, false}, /* inputModalities */
     {1156, 1171, 2, true, false}, /* isDefault */
     {1401, 1401, 5, true, false}, /* model */
     {1418, 1431, 5, false, true}, /* modelSpecialty */
-    {1441, 1443, 404, false, true}, /* multiAgentVersion */
-    {1987, 1991, 405, false, false}, /* serviceTiers */
-    {2143, 2144, 407, true, false}, /* supportedReasoningEfforts */
+    {1441, 1443, 405, false, true}, /* multiAgentVersion */
+    {1987, 1991, 406, false, false}, /* serviceTiers */
+    {2143, 2144, 408, true, false}, /* supportedReasoningEfforts */
     {2148, 2152, 2, false, false}, /* supportsPersonality */
     {2453, 2453, 5, false, true}, /* upgrade */
-    {2455, 2457, 409, false, true}, /* upgradeInfo */
+    {2455, 2457, 410, false, true}, /* upgradeInfo */
     {1370, 1370, 5, true, false}, /* message */
-    {601, 601, 400, true, false}, /* cyber */
+    {601, 601, 401, true, false}, /* cyber */
     {676, 676, 5, true, false}, /* description */
     {1056, 1056, 5, true, false}, /* id */
     {1447, 1447, 5, true, false}, /* name */
@@ -5097,49 +5098,49 @@ const cx_field cx_schema_fields[] = {
     {2454, 2456, 5, false, true}, /* upgradeCopy */
     {1065, 1068, 2, true, false}, /* imageGeneration */
     {2539, 2540, 2, true, false}, /* webSearch */
-    {2008, 2008, 412, true, false}, /* settings */
+    {2008, 2008, 413, true, false}, /* settings */
     {338, 340, 5, false, true}, /* baseUrl */
     {768, 769, 5, false, true}, /* envKey */
     {1447, 1447, 5, false, false}, /* name */
     {1717, 1720, 5, false, true}, /* providerId */
-    {2427, 2427, 414, true, false}, /* type */
+    {2427, 2427, 415, true, false}, /* type */
     {1681, 1681, 5, false, true}, /* profile */
-    {1717, 1720, 416, true, false}, /* providerId */
+    {1717, 1720, 417, true, false}, /* providerId */
     {1792, 1792, 5, false, true}, /* region */
-    {2427, 2427, 417, true, false}, /* type */
+    {2427, 2427, 418, true, false}, /* type */
     {574, 577, 5, false, true}, /* credentialFile */
     {1267, 1267, 5, false, true}, /* location */
     {1700, 1701, 5, false, true}, /* projectId */
     {1717, 1720, 72, true, false}, /* providerId */
     {2427, 2427, 72, true, false}, /* type */
-    {1716, 1716, 420, true, false}, /* provider */
+    {1716, 1716, 421, true, false}, /* provider */
     {338, 340, 5, false, true}, /* baseUrl */
     {389, 393, 2, true, false}, /* canEdit */
     {1056, 1056, 5, true, false}, /* id */
     {1447, 1447, 5, true, false}, /* name */
-    {2008, 2008, 421, true, false}, /* settings */
-    {2427, 2427, 423, true, false}, /* type */
-    {296, 296, 425, true, false}, /* auth */
-    {2427, 2427, 414, true, false}, /* type */
-    {1400, 1400, 427, true, false}, /* mode */
+    {2008, 2008, 422, true, false}, /* settings */
+    {2427, 2427, 424, true, false}, /* type */
+    {296, 296, 426, true, false}, /* auth */
+    {2427, 2427, 415, true, false}, /* type */
+    {1400, 1400, 428, true, false}, /* mode */
     {768, 769, 5, true, false}, /* envKey */
-    {1400, 1400, 429, true, false}, /* mode */
+    {1400, 1400, 430, true, false}, /* mode */
     {768, 769, 5, false, true}, /* envKey */
-    {1400, 1400, 431, true, false}, /* mode */
+    {1400, 1400, 432, true, false}, /* mode */
     {1681, 1681, 5, false, true}, /* profile */
     {1792, 1792, 5, false, true}, /* region */
-    {2427, 2427, 417, true, false}, /* type */
+    {2427, 2427, 418, true, false}, /* type */
     {574, 577, 5, false, true}, /* credentialFile */
     {1267, 1267, 5, false, true}, /* location */
     {1700, 1701, 5, false, true}, /* projectId */
     {2427, 2427, 72, true, false}, /* type */
     {388, 392, 2, true, false}, /* canChangeDefault */
-    {615, 615, 435, true, false}, /* data */
+    {615, 615, 436, true, false}, /* data */
     {636, 647, 5, true, false}, /* defaultProviderId */
     {594, 594, 5, false, true}, /* cursor */
     {599, 599, 5, false, true}, /* cwd */
     {1243, 1243, 3, false, true}, /* limit */
-    {615, 615, 438, true, false}, /* data */
+    {615, 615, 439, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {190, 190, 2, true, false}, /* allowed */
     {676, 676, 5, false, true}, /* description */
@@ -5148,8 +5149,8 @@ const cx_field cx_schema_fields[] = {
     {1313, 1317, 5, false, true}, /* marketplacePath */
     {1620, 1625, 5, true, false}, /* pluginName */
     {1808, 1819, 5, false, true}, /* remoteMarketplaceName */
-    {266, 267, 442, true, false}, /* appsNeedingAuth */
-    {299, 304, 444, true, false}, /* authPolicy */
+    {266, 267, 443, true, false}, /* appsNeedingAuth */
+    {299, 304, 445, true, false}, /* authPolicy */
     {406, 406, 5, false, true}, /* category */
     {676, 676, 5, false, true}, /* description */
     {1056, 1056, 5, true, false}, /* id */
@@ -5157,33 +5158,33 @@ const cx_field cx_schema_fields[] = {
     {1447, 1447, 5, true, false}, /* name */
     {600, 600, 112, false, true}, /* cwds */
     {1126, 1131, 112, false, true}, /* installSuggestionPluginNames */
-    {1311, 1315, 447, false, false}, /* marketplaceLoadErrors */
-    {1318, 1318, 449, true, false}, /* marketplaces */
+    {1311, 1315, 448, false, false}, /* marketplaceLoadErrors */
+    {1318, 1318, 450, true, false}, /* marketplaces */
     {1313, 1317, 5, true, false}, /* marketplacePath */
     {1370, 1370, 5, true, false}, /* message */
-    {1144, 1144, 451, false, true}, /* interface */
+    {1144, 1144, 452, false, true}, /* interface */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, false, true}, /* path */
-    {1628, 1628, 452, true, false}, /* plugins */
+    {1628, 1628, 453, true, false}, /* plugins */
     {716, 718, 5, false, true}, /* displayName */
-    {299, 304, 444, true, false}, /* authPolicy */
-    {318, 318, 454, false, false}, /* availability */
-    {709, 712, 455, false, true}, /* disabledReason */
+    {299, 304, 445, true, false}, /* authPolicy */
+    {318, 318, 455, false, false}, /* availability */
+    {709, 712, 456, false, true}, /* disabledReason */
     {747, 748, 112, false, true}, /* eligiblePlanTypes */
     {751, 751, 2, true, false}, /* enabled */
     {1056, 1056, 5, true, false}, /* id */
-    {1124, 1129, 456, true, false}, /* installPolicy */
-    {1125, 1130, 457, false, true}, /* installPolicySource */
+    {1124, 1129, 457, true, false}, /* installPolicy */
+    {1125, 1130, 458, false, true}, /* installPolicySource */
     {1135, 1135, 2, true, false}, /* installed */
     {1136, 1138, 3, false, true}, /* installedAt */
-    {1144, 1144, 458, false, true}, /* interface */
+    {1144, 1144, 459, false, true}, /* interface */
     {1222, 1222, 112, false, false}, /* keywords */
     {1263, 1266, 5, false, true}, /* localVersion */
     {1444, 1445, 2, false, true}, /* mustShowInstallationInterstitial */
     {1447, 1447, 5, true, false}, /* name */
     {1810, 1820, 5, false, true}, /* remotePluginId */
-    {2011, 2015, 459, false, true}, /* shareContext */
-    {2060, 2060, 465, true, false}, /* source */
+    {2011, 2015, 460, false, true}, /* shareContext */
+    {2060, 2060, 466, true, false}, /* source */
     {2520, 2520, 5, false, true}, /* version */
     {364, 365, 5, false, true}, /* brandColor */
     {404, 404, 112, true, false}, /* capabilities */
@@ -5207,49 +5208,49 @@ const cx_field cx_schema_fields[] = {
     {390, 394, 2, false, true}, /* canPublishToWorkspace */
     {570, 572, 5, false, true}, /* creatorAccountUserId */
     {571, 573, 5, false, true}, /* creatorName */
-    {714, 714, 460, false, true}, /* discoverability */
+    {714, 714, 461, false, true}, /* discoverability */
     {1810, 1820, 5, true, false}, /* remotePluginId */
     {1811, 1821, 5, false, true}, /* remoteVersion */
-    {2012, 2016, 461, false, true}, /* sharePrincipals */
+    {2012, 2016, 462, false, true}, /* sharePrincipals */
     {2014, 2018, 5, false, true}, /* shareUrl */
     {1447, 1447, 5, true, false}, /* name */
     {1653, 1655, 5, true, false}, /* principalId */
-    {1654, 1656, 463, true, false}, /* principalType */
-    {1895, 1895, 464, true, false}, /* role */
+    {1654, 1656, 464, true, false}, /* principalType */
+    {1895, 1895, 465, true, false}, /* role */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 467, true, false}, /* type */
+    {2427, 2427, 468, true, false}, /* type */
     {1558, 1558, 5, false, true}, /* path */
     {1786, 1787, 5, false, true}, /* refName */
     {2009, 2009, 5, false, true}, /* sha */
-    {2427, 2427, 469, true, false}, /* type */
+    {2427, 2427, 470, true, false}, /* type */
     {2465, 2465, 5, true, false}, /* url */
     {1545, 1545, 5, true, false}, /* package */
     {1793, 1793, 5, false, true}, /* registry */
-    {2427, 2427, 471, true, false}, /* type */
+    {2427, 2427, 472, true, false}, /* type */
     {2520, 2520, 5, false, true}, /* version */
-    {2427, 2427, 473, true, false}, /* type */
+    {2427, 2427, 474, true, false}, /* type */
     {600, 600, 112, false, true}, /* cwds */
     {918, 921, 2, false, false}, /* forceRefetch */
-    {1310, 1314, 475, false, true}, /* marketplaceKinds */
+    {1310, 1314, 476, false, true}, /* marketplaceKinds */
     {887, 888, 112, false, false}, /* featuredPluginIds */
-    {1311, 1315, 447, false, false}, /* marketplaceLoadErrors */
-    {1318, 1318, 449, true, false}, /* marketplaces */
+    {1311, 1315, 448, false, false}, /* marketplaceLoadErrors */
+    {1318, 1318, 450, true, false}, /* marketplaces */
     {1313, 1317, 5, false, true}, /* marketplacePath */
     {1620, 1625, 5, true, false}, /* pluginName */
     {1808, 1819, 5, false, true}, /* remoteMarketplaceName */
-    {1591, 1591, 480, true, false}, /* plugin */
-    {238, 245, 481, true, false}, /* appTemplates */
-    {265, 265, 442, true, false}, /* apps */
+    {1591, 1591, 481, true, false}, /* plugin */
+    {238, 245, 482, true, false}, /* appTemplates */
+    {265, 265, 443, true, false}, /* apps */
     {676, 676, 5, false, true}, /* description */
-    {1022, 1022, 484, true, false}, /* hooks */
+    {1022, 1022, 485, true, false}, /* hooks */
     {1312, 1316, 5, true, false}, /* marketplaceName */
     {1313, 1317, 5, false, true}, /* marketplacePath */
     {1341, 1354, 112, true, false}, /* mcpServers */
-    {1489, 1491, 486, false, true}, /* onboardingSkill */
-    {1932, 1933, 488, false, true}, /* scheduledTasks */
+    {1489, 1491, 487, false, true}, /* onboardingSkill */
+    {1932, 1933, 489, false, true}, /* scheduledTasks */
     {2014, 2018, 5, false, true}, /* shareUrl */
-    {2037, 2037, 501, true, false}, /* skills */
-    {2139, 2139, 453, true, false}, /* summary */
+    {2037, 2037, 502, true, false}, /* skills */
+    {2139, 2139, 454, true, false}, /* summary */
     {400, 401, 5, false, true}, /* canonicalConnectorId */
     {406, 406, 5, false, true}, /* category */
     {676, 676, 5, false, true}, /* description */
@@ -5257,13 +5258,13 @@ const cx_field cx_schema_fields[] = {
     {1279, 1282, 5, false, true}, /* logoUrlDark */
     {1321, 1322, 112, true, false}, /* materializedAppIds */
     {1447, 1447, 5, true, false}, /* name */
-    {1769, 1769, 483, false, true}, /* reason */
+    {1769, 1769, 484, false, true}, /* reason */
     {2162, 2163, 5, true, false}, /* templateId */
-    {794, 795, 344, true, false}, /* eventName */
+    {794, 795, 345, true, false}, /* eventName */
     {1218, 1218, 5, true, false}, /* key */
     {676, 676, 5, true, false}, /* description */
     {751, 751, 2, true, false}, /* enabled */
-    {1144, 1144, 487, false, true}, /* interface */
+    {1144, 1144, 488, false, true}, /* interface */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, false, true}, /* path */
     {2022, 2023, 5, false, true}, /* shortDescription */
@@ -5278,19 +5279,19 @@ const cx_field cx_schema_fields[] = {
     {1218, 1218, 5, true, false}, /* key */
     {1447, 1447, 5, true, false}, /* name */
     {1707, 1707, 5, true, false}, /* prompt */
-    {1931, 1931, 490, true, false}, /* schedule */
-    {622, 622, 492, false, true}, /* days */
+    {1931, 1931, 491, true, false}, /* schedule */
+    {622, 622, 493, false, true}, /* days */
     {1151, 1152, 3, true, false}, /* intervalHours */
-    {2427, 2427, 494, true, false}, /* type */
+    {2427, 2427, 495, true, false}, /* type */
     {2342, 2342, 5, true, false}, /* time */
-    {2427, 2427, 496, true, false}, /* type */
+    {2427, 2427, 497, true, false}, /* type */
     {2342, 2342, 5, true, false}, /* time */
-    {2427, 2427, 498, true, false}, /* type */
-    {622, 622, 492, true, false}, /* days */
+    {2427, 2427, 499, true, false}, /* type */
+    {622, 622, 493, true, false}, /* days */
     {2342, 2342, 5, true, false}, /* time */
-    {2427, 2427, 500, true, false}, /* type */
+    {2427, 2427, 501, true, false}, /* type */
     {1769, 1769, 5, false, true}, /* reason */
-    {412, 414, 504, true, false}, /* changedPlugins */
+    {412, 414, 505, true, false}, /* changedPlugins */
     {869, 872, 112, true, false}, /* failedMaterializationRemotePluginIds */
     {870, 873, 112, true, false}, /* failedRemotePluginIds */
     {997, 1002, 2, true, false}, /* hasApps */
@@ -5301,13 +5302,13 @@ const cx_field cx_schema_fields[] = {
     {594, 594, 5, false, true}, /* cursor */
     {600, 600, 112, false, true}, /* cwds */
     {1243, 1243, 3, false, true}, /* limit */
-    {1936, 1936, 507, false, true}, /* scope */
+    {1936, 1936, 508, false, true}, /* scope */
     {1946, 1948, 5, true, false}, /* searchTerm */
-    {615, 615, 509, true, false}, /* data */
+    {615, 615, 510, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {1312, 1316, 5, true, false}, /* marketplaceName */
     {1313, 1317, 5, false, true}, /* marketplacePath */
-    {1591, 1591, 453, true, false}, /* plugin */
+    {1591, 1591, 454, true, false}, /* plugin */
     {1810, 1820, 5, true, false}, /* remotePluginId */
     {1312, 1316, 5, true, false}, /* marketplaceName */
     {1313, 1317, 5, true, false}, /* marketplacePath */
@@ -5316,24 +5317,24 @@ const cx_field cx_schema_fields[] = {
     {1622, 1627, 5, true, false}, /* pluginPath */
     {1810, 1820, 5, true, false}, /* remotePluginId */
     {1811, 1821, 5, false, true}, /* remoteVersion */
-    {615, 615, 514, true, false}, /* data */
+    {615, 615, 515, true, false}, /* data */
     {1262, 1264, 5, false, true}, /* localPluginPath */
-    {1591, 1591, 453, true, false}, /* plugin */
-    {714, 714, 460, false, true}, /* discoverability */
+    {1591, 1591, 454, true, false}, /* plugin */
+    {714, 714, 461, false, true}, /* discoverability */
     {1622, 1627, 5, true, false}, /* pluginPath */
     {1810, 1820, 5, false, true}, /* remotePluginId */
-    {2013, 2017, 517, false, true}, /* shareTargets */
+    {2013, 2017, 518, false, true}, /* shareTargets */
     {1653, 1655, 5, true, false}, /* principalId */
-    {1654, 1656, 463, true, false}, /* principalType */
-    {1895, 1895, 519, true, false}, /* role */
+    {1654, 1656, 464, true, false}, /* principalType */
+    {1895, 1895, 520, true, false}, /* role */
     {390, 394, 2, false, true}, /* canPublishToWorkspace */
     {1810, 1820, 5, true, false}, /* remotePluginId */
     {2014, 2018, 5, true, false}, /* shareUrl */
-    {714, 714, 522, true, false}, /* discoverability */
+    {714, 714, 523, true, false}, /* discoverability */
     {1810, 1820, 5, true, false}, /* remotePluginId */
-    {2013, 2017, 517, true, false}, /* shareTargets */
-    {714, 714, 460, true, false}, /* discoverability */
-    {1657, 1657, 461, true, false}, /* principals */
+    {2013, 2017, 518, true, false}, /* shareTargets */
+    {714, 714, 461, true, false}, /* discoverability */
+    {1657, 1657, 462, true, false}, /* principals */
     {1808, 1819, 5, true, false}, /* remoteMarketplaceName */
     {1810, 1820, 5, true, false}, /* remotePluginId */
     {2034, 2036, 5, true, false}, /* skillName */
@@ -5358,39 +5359,39 @@ const cx_field cx_schema_fields[] = {
     {1057, 1058, 5, true, false}, /* idempotencyKey */
     {1378, 1378, 117, false, true}, /* metadata */
     {1447, 1447, 5, true, false}, /* name */
-    {1901, 1901, 532, true, false}, /* roots */
-    {1684, 1684, 534, true, false}, /* project */
+    {1901, 1901, 533, true, false}, /* roots */
+    {1684, 1684, 535, true, false}, /* project */
     {566, 568, 3, true, false}, /* createdAt */
     {1056, 1056, 5, true, false}, /* id */
     {1378, 1378, 117, true, false}, /* metadata */
     {1447, 1447, 5, true, false}, /* name */
     {1632, 1632, 3, true, false}, /* position */
     {1780, 1781, 3, false, true}, /* recencyAt */
-    {1901, 1901, 532, true, false}, /* roots */
+    {1901, 1901, 533, true, false}, /* roots */
     {2451, 2452, 3, true, false}, /* updatedAt */
     {1700, 1701, 5, true, false}, /* projectId */
     {1057, 1058, 5, true, false}, /* idempotencyKey */
     {1378, 1378, 117, false, true}, /* metadata */
     {1447, 1447, 5, true, false}, /* name */
-    {1901, 1901, 532, true, false}, /* roots */
+    {1901, 1901, 533, true, false}, /* roots */
     {2341, 2341, 112, false, true}, /* threads */
     {594, 594, 5, false, true}, /* cursor */
     {1243, 1243, 3, false, true}, /* limit */
-    {2056, 2058, 538, false, true}, /* sortDirection */
-    {2057, 2059, 539, false, true}, /* sortKey */
-    {615, 615, 541, true, false}, /* data */
+    {2056, 2058, 539, false, true}, /* sortDirection */
+    {2057, 2059, 540, false, true}, /* sortKey */
+    {615, 615, 542, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {345, 348, 5, false, true}, /* beforeProjectId */
     {1700, 1701, 5, true, false}, /* projectId */
     {1378, 1378, 117, false, true}, /* metadata */
     {1447, 1447, 5, false, true}, /* name */
     {1700, 1701, 5, true, false}, /* projectId */
-    {1901, 1901, 532, false, true}, /* roots */
+    {1901, 1901, 533, false, true}, /* roots */
     {594, 594, 5, false, true}, /* cursor */
     {778, 781, 5, true, false}, /* environmentId */
     {1243, 1243, 3, false, true}, /* limit */
-    {1503, 1503, 538, false, true}, /* order */
-    {615, 615, 546, true, false}, /* data */
+    {1503, 1503, 539, false, true}, /* order */
+    {615, 615, 547, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {239, 246, 5, false, true}, /* appVersion */
     {442, 448, 5, true, false}, /* clientId */
@@ -5406,7 +5407,7 @@ const cx_field cx_schema_fields[] = {
     {778, 781, 5, false, true}, /* environmentId */
     {1133, 1134, 5, true, false}, /* installationId */
     {1979, 1983, 5, true, false}, /* serverName */
-    {2093, 2093, 551, true, false}, /* status */
+    {2093, 2093, 552, true, false}, /* status */
     {1297, 1299, 2, false, false}, /* manualCode */
     {778, 781, 5, true, false}, /* environmentId */
     {839, 840, 3, true, false}, /* expiresAt */
@@ -5415,98 +5416,98 @@ const cx_field cx_schema_fields[] = {
     {1298, 1300, 5, false, true}, /* manualPairingCode */
     {1548, 1549, 5, false, true}, /* pairingCode */
     {431, 431, 2, true, false}, /* claimed */
-    {663, 663, 557, false, true}, /* delivery */
-    {2157, 2157, 558, true, false}, /* target */
+    {663, 663, 558, false, true}, /* delivery */
+    {2157, 2157, 559, true, false}, /* target */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2427, 2427, 560, true, false}, /* type */
+    {2427, 2427, 561, true, false}, /* type */
     {363, 363, 5, true, false}, /* branch */
-    {2427, 2427, 562, true, false}, /* type */
+    {2427, 2427, 563, true, false}, /* type */
     {2009, 2009, 5, true, false}, /* sha */
     {2355, 2355, 5, false, true}, /* title */
-    {2427, 2427, 564, true, false}, /* type */
+    {2427, 2427, 565, true, false}, /* type */
     {1142, 1142, 5, true, false}, /* instructions */
-    {2427, 2427, 566, true, false}, /* type */
+    {2427, 2427, 567, true, false}, /* type */
     {1881, 1886, 5, true, false}, /* reviewThreadId */
-    {2400, 2400, 568, true, false}, /* turn */
+    {2400, 2400, 569, true, false}, /* turn */
     {510, 512, 3, false, true}, /* completedAt */
     {727, 728, 3, false, true}, /* durationMs */
-    {784, 784, 569, false, true}, /* error */
+    {784, 784, 570, false, true}, /* error */
     {1056, 1056, 5, true, false}, /* id */
-    {1211, 1211, 576, true, false}, /* items */
-    {1213, 1215, 710, false, false}, /* itemsView */
+    {1211, 1211, 577, true, false}, /* items */
+    {1213, 1215, 711, false, false}, /* itemsView */
     {1899, 1900, 5, false, true}, /* rootTurnId */
     {2086, 2088, 3, false, true}, /* startedAt */
-    {2093, 2093, 711, true, false}, /* status */
+    {2093, 2093, 712, true, false}, /* status */
     {126, 132, 5, false, true}, /* additionalDetails */
-    {462, 470, 570, false, true}, /* codexErrorInfo */
+    {462, 470, 571, false, true}, /* codexErrorInfo */
     {1370, 1370, 5, true, false}, /* message */
-    {1393, 1393, 575, false, true}, /* misalignment */
-    {117, 122, 572, false, false}, /* activeTurnNotSteerable */
-    {1028, 1032, 574, false, false}, /* httpConnectionFailed */
-    {1857, 1861, 574, false, false}, /* responseStreamConnectionFailed */
-    {1858, 1862, 574, false, false}, /* responseStreamDisconnected */
-    {1859, 1863, 574, false, false}, /* responseTooManyFailedAttempts */
-    {2417, 2422, 573, true, false}, /* turnKind */
+    {1393, 1393, 576, false, true}, /* misalignment */
+    {117, 122, 573, false, false}, /* activeTurnNotSteerable */
+    {1028, 1032, 575, false, false}, /* httpConnectionFailed */
+    {1857, 1861, 575, false, false}, /* responseStreamConnectionFailed */
+    {1858, 1862, 575, false, false}, /* responseStreamDisconnected */
+    {1859, 1863, 575, false, false}, /* responseTooManyFailedAttempts */
+    {2417, 2422, 574, true, false}, /* turnKind */
     {1031, 1035, 3, false, true}, /* httpStatusCode */
     {683, 684, 5, false, true}, /* detailedExplanation */
     {785, 786, 5, false, true}, /* errorType */
     {1880, 1885, 5, false, true}, /* reviewTarget */
-    {2103, 2103, 398, false, true}, /* steer */
+    {2103, 2103, 399, false, true}, /* steer */
     {442, 448, 5, false, true}, /* clientId */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {543, 543, 579, true, false}, /* content */
+    {543, 543, 580, true, false}, /* content */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 599, true, false}, /* type */
+    {2427, 2427, 600, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2170, 2170, 582, false, false}, /* text_elements */
-    {2427, 2427, 585, true, false}, /* type */
-    {375, 376, 584, true, false}, /* byteRange */
+    {2170, 2170, 583, false, false}, /* text_elements */
+    {2427, 2427, 586, true, false}, /* type */
+    {375, 376, 585, true, false}, /* byteRange */
     {1581, 1581, 5, false, true}, /* placeholder */
     {755, 755, 3, true, false}, /* end */
     {2082, 2082, 3, true, false}, /* start */
-    {681, 681, 587, false, true}, /* detail */
+    {681, 681, 588, false, true}, /* detail */
     {897, 902, 5, false, false}, /* fileId */
-    {2427, 2427, 588, true, false}, /* type */
+    {2427, 2427, 589, true, false}, /* type */
     {2465, 2465, 5, false, false}, /* url */
-    {681, 681, 587, false, true}, /* detail */
+    {681, 681, 588, false, true}, /* detail */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 590, true, false}, /* type */
+    {2427, 2427, 591, true, false}, /* type */
     {897, 902, 5, false, false}, /* fileId */
-    {2427, 2427, 592, true, false}, /* type */
+    {2427, 2427, 593, true, false}, /* type */
     {2465, 2465, 5, false, false}, /* url */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 594, true, false}, /* type */
+    {2427, 2427, 595, true, false}, /* type */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 596, true, false}, /* type */
+    {2427, 2427, 597, true, false}, /* type */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 598, true, false}, /* type */
+    {2427, 2427, 599, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {929, 929, 601, true, false}, /* fragments */
+    {929, 929, 602, true, false}, /* fragments */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 603, true, false}, /* type */
+    {2427, 2427, 604, true, false}, /* type */
     {1020, 1021, 5, true, false}, /* hookRunId */
     {2169, 2169, 5, true, false}, /* text */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {663, 663, 605, false, true}, /* delivery */
+    {663, 663, 606, false, true}, /* delivery */
     {1056, 1056, 5, true, false}, /* id */
-    {1364, 1365, 606, false, true}, /* memoryCitation */
-    {1435, 1435, 609, false, true}, /* moderation */
-    {1578, 1578, 611, false, true}, /* phase */
-    {1729, 1729, 612, false, true}, /* questions */
+    {1364, 1365, 607, false, true}, /* memoryCitation */
+    {1435, 1435, 610, false, true}, /* moderation */
+    {1578, 1578, 612, false, true}, /* phase */
+    {1729, 1729, 613, false, true}, /* questions */
     {2087, 2089, 3, false, true}, /* startedAtMs */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 614, true, false}, /* type */
-    {766, 766, 607, true, false}, /* entries */
+    {2427, 2427, 615, true, false}, /* type */
+    {766, 766, 608, true, false}, /* entries */
     {2320, 2331, 112, true, false}, /* threadIds */
     {1249, 1251, 3, true, false}, /* lineEnd */
     {1250, 1252, 3, true, false}, /* lineStart */
     {1476, 1476, 5, true, false}, /* note */
     {1558, 1558, 5, true, false}, /* path */
-    {715, 715, 610, false, true}, /* display */
+    {715, 715, 611, false, true}, /* display */
     {1434, 1434, 2, true, false}, /* moderated */
     {109, 109, 5, true, false}, /* action */
     {359, 360, 5, false, true}, /* blockType */
@@ -5518,34 +5519,34 @@ const cx_field cx_schema_fields[] = {
     {1056, 1056, 5, true, false}, /* id */
     {1447, 1447, 5, true, false}, /* name */
     {1448, 1448, 5, false, true}, /* namespace */
-    {1526, 1526, 616, true, false}, /* output */
+    {1526, 1526, 617, true, false}, /* output */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 627, true, false}, /* type */
+    {2427, 2427, 628, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 620, true, false}, /* type */
-    {681, 681, 587, false, true}, /* detail */
+    {2427, 2427, 621, true, false}, /* type */
+    {681, 681, 588, false, true}, /* detail */
     {902, 902, 5, false, false}, /* file_id */
     {1070, 1070, 5, false, false}, /* image_url */
-    {2427, 2427, 622, true, false}, /* type */
+    {2427, 2427, 623, true, false}, /* type */
     {294, 294, 5, false, false}, /* audio_url */
     {902, 902, 5, false, false}, /* file_id */
-    {2427, 2427, 624, true, false}, /* type */
+    {2427, 2427, 625, true, false}, /* type */
     {753, 753, 5, true, false}, /* encrypted_content */
-    {2427, 2427, 626, true, false}, /* type */
+    {2427, 2427, 627, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 629, true, false}, /* type */
+    {2427, 2427, 630, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {543, 543, 112, false, false}, /* content */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
     {2139, 2139, 112, false, false}, /* summary */
-    {2427, 2427, 631, true, false}, /* type */
+    {2427, 2427, 632, true, false}, /* type */
     {152, 153, 5, false, true}, /* aggregatedOutput */
     {485, 485, 5, true, false}, /* command */
-    {495, 498, 633, true, false}, /* commandActions */
+    {495, 498, 634, true, false}, /* commandActions */
     {511, 513, 3, false, true}, /* completedAtMs */
     {599, 599, 5, true, false}, /* cwd */
     {727, 728, 3, false, true}, /* durationMs */
@@ -5554,80 +5555,80 @@ const cx_field cx_schema_fields[] = {
     {1619, 1624, 5, false, true}, /* pluginId */
     {1676, 1678, 5, false, true}, /* processId */
     {1942, 1943, 5, false, true}, /* scriptPath */
-    {2060, 2060, 643, false, false}, /* source */
+    {2060, 2060, 644, false, false}, /* source */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2093, 2093, 644, true, false}, /* status */
-    {2427, 2427, 645, true, false}, /* type */
+    {2093, 2093, 645, true, false}, /* status */
+    {2427, 2427, 646, true, false}, /* type */
     {485, 485, 5, true, false}, /* command */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 636, true, false}, /* type */
+    {2427, 2427, 637, true, false}, /* type */
     {485, 485, 5, true, false}, /* command */
     {1558, 1558, 5, false, true}, /* path */
-    {2427, 2427, 638, true, false}, /* type */
+    {2427, 2427, 639, true, false}, /* type */
     {485, 485, 5, true, false}, /* command */
     {1558, 1558, 5, false, true}, /* path */
     {1727, 1727, 5, false, true}, /* query */
-    {2427, 2427, 640, true, false}, /* type */
+    {2427, 2427, 641, true, false}, /* type */
     {485, 485, 5, true, false}, /* command */
-    {2427, 2427, 642, true, false}, /* type */
-    {415, 415, 647, true, false}, /* changes */
+    {2427, 2427, 643, true, false}, /* type */
+    {415, 415, 648, true, false}, /* changes */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2093, 2093, 644, true, false}, /* status */
-    {2427, 2427, 656, true, false}, /* type */
+    {2093, 2093, 645, true, false}, /* status */
+    {2427, 2427, 657, true, false}, /* type */
     {697, 697, 5, true, false}, /* diff */
-    {1223, 1223, 649, true, false}, /* kind */
+    {1223, 1223, 650, true, false}, /* kind */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 651, true, false}, /* type */
-    {2427, 2427, 653, true, false}, /* type */
+    {2427, 2427, 652, true, false}, /* type */
+    {2427, 2427, 654, true, false}, /* type */
     {1439, 1439, 5, false, true}, /* move_path */
-    {2427, 2427, 655, true, false}, /* type */
-    {233, 241, 658, false, true}, /* appContext */
+    {2427, 2427, 656, true, false}, /* type */
+    {233, 241, 659, false, true}, /* appContext */
     {272, 272, 0, true, true}, /* arguments */
     {511, 513, 3, false, true}, /* completedAtMs */
     {727, 728, 3, false, true}, /* durationMs */
-    {784, 784, 398, false, true}, /* error */
+    {784, 784, 399, false, true}, /* error */
     {1056, 1056, 5, true, false}, /* id */
     {1328, 1344, 5, false, true}, /* mcpAppResourceUri */
-    {1329, 1345, 659, false, true}, /* mcpAppUi */
+    {1329, 1345, 660, false, true}, /* mcpAppUi */
     {1619, 1624, 5, false, true}, /* pluginId */
     {1752, 1755, 2, false, true}, /* readOnlyHint */
-    {1869, 1869, 661, false, true}, /* result */
+    {1869, 1869, 662, false, true}, /* result */
     {1974, 1974, 5, true, false}, /* server */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2093, 2093, 662, true, false}, /* status */
+    {2093, 2093, 663, true, false}, /* status */
     {2368, 2368, 5, true, false}, /* tool */
-    {2427, 2427, 663, true, false}, /* type */
+    {2427, 2427, 664, true, false}, /* type */
     {110, 111, 5, false, true}, /* actionName */
     {236, 244, 5, false, true}, /* appName */
     {538, 540, 5, true, false}, /* connectorId */
     {1253, 1254, 5, false, true}, /* linkId */
     {1852, 1854, 5, false, true}, /* resourceUri */
-    {1646, 1647, 660, true, false}, /* preferredModelDisplayMode */
+    {1646, 1647, 661, true, false}, /* preferredModelDisplayMode */
     {1852, 1854, 5, true, false}, /* resourceUri */
     {46, 46, 0, false, true}, /* _meta */
-    {543, 543, 375, true, false}, /* content */
+    {543, 543, 376, true, false}, /* content */
     {2115, 2116, 0, false, true}, /* structuredContent */
     {272, 272, 0, true, true}, /* arguments */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {545, 548, 665, false, true}, /* contentItems */
+    {545, 548, 666, false, true}, /* contentItems */
     {727, 728, 3, false, true}, /* durationMs */
     {1056, 1056, 5, true, false}, /* id */
     {1448, 1448, 5, false, true}, /* namespace */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2093, 2093, 662, true, false}, /* status */
+    {2093, 2093, 663, true, false}, /* status */
     {2137, 2137, 2, false, true}, /* success */
     {2368, 2368, 5, true, false}, /* tool */
-    {2427, 2427, 673, true, false}, /* type */
+    {2427, 2427, 674, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 668, true, false}, /* type */
+    {2427, 2427, 669, true, false}, /* type */
     {1066, 1070, 5, true, false}, /* imageUrl */
-    {2427, 2427, 670, true, false}, /* type */
+    {2427, 2427, 671, true, false}, /* type */
     {293, 294, 5, true, false}, /* audioUrl */
-    {2427, 2427, 672, true, false}, /* type */
-    {150, 151, 675, true, false}, /* agentsStates */
+    {2427, 2427, 673, true, false}, /* type */
+    {150, 151, 676, true, false}, /* agentsStates */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {1401, 1401, 5, false, true}, /* model */
@@ -5636,80 +5637,80 @@ const cx_field cx_schema_fields[] = {
     {1778, 1779, 112, true, false}, /* receiverThreadIds */
     {1969, 1970, 5, true, false}, /* senderThreadId */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2093, 2093, 678, true, false}, /* status */
-    {2368, 2368, 679, true, false}, /* tool */
-    {2427, 2427, 680, true, false}, /* type */
+    {2093, 2093, 679, true, false}, /* status */
+    {2368, 2368, 680, true, false}, /* tool */
+    {2427, 2427, 681, true, false}, /* type */
     {1370, 1370, 5, false, true}, /* message */
-    {2093, 2093, 677, true, false}, /* status */
+    {2093, 2093, 678, true, false}, /* status */
     {142, 147, 5, true, false}, /* agentPath */
     {144, 149, 5, true, false}, /* agentThreadId */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
-    {1223, 1223, 682, true, false}, /* kind */
+    {1223, 1223, 683, true, false}, /* kind */
     {1401, 1401, 5, false, true}, /* model */
     {1771, 1773, 5, false, true}, /* reasoningEffort */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 683, true, false}, /* type */
-    {109, 109, 685, false, true}, /* action */
+    {2427, 2427, 684, true, false}, /* type */
+    {109, 109, 686, false, true}, /* action */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {1727, 1727, 5, true, false}, /* query */
-    {1870, 1870, 375, false, true}, /* results */
+    {1870, 1870, 376, false, true}, /* results */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 693, true, false}, /* type */
+    {2427, 2427, 694, true, false}, /* type */
     {1726, 1726, 112, false, true}, /* queries */
     {1727, 1727, 5, false, true}, /* query */
-    {2427, 2427, 640, true, false}, /* type */
-    {2427, 2427, 688, true, false}, /* type */
+    {2427, 2427, 641, true, false}, /* type */
+    {2427, 2427, 689, true, false}, /* type */
     {2465, 2465, 5, false, true}, /* url */
     {1559, 1559, 5, false, true}, /* pattern */
-    {2427, 2427, 690, true, false}, /* type */
+    {2427, 2427, 691, true, false}, /* type */
     {2465, 2465, 5, false, true}, /* url */
-    {2427, 2427, 692, true, false}, /* type */
+    {2427, 2427, 693, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {1558, 1558, 5, true, false}, /* path */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 695, true, false}, /* type */
+    {2427, 2427, 696, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {727, 728, 3, true, false}, /* durationMs */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 697, true, false}, /* type */
+    {2427, 2427, 698, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {875, 875, 699, false, true}, /* failure */
+    {875, 875, 700, false, true}, /* failure */
     {897, 902, 5, false, false}, /* fileId */
     {973, 974, 5, false, true}, /* generationId */
     {1056, 1056, 5, true, false}, /* id */
-    {1111, 1118, 701, false, false}, /* inputImages */
+    {1111, 1118, 702, false, false}, /* inputImages */
     {1869, 1869, 5, false, false}, /* result */
     {1887, 1888, 5, false, true}, /* revisedPrompt */
     {1929, 1930, 5, false, true}, /* savedPath */
     {2087, 2089, 3, false, true}, /* startedAtMs */
     {2093, 2093, 5, true, false}, /* status */
     {2392, 2393, 2, false, true}, /* transparentBackground */
-    {2427, 2427, 703, true, false}, /* type */
+    {2427, 2427, 704, true, false}, /* type */
     {1244, 1246, 5, true, false}, /* limitId */
     {1847, 1848, 3, false, true}, /* resetsAt */
-    {2427, 2427, 700, true, false}, /* type */
+    {2427, 2427, 701, true, false}, /* type */
     {1558, 1558, 5, true, false}, /* path */
     {2010, 2010, 5, true, false}, /* sha256 */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {1875, 1875, 5, true, false}, /* review */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 705, true, false}, /* type */
+    {2427, 2427, 706, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {1875, 1875, 5, true, false}, /* review */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 707, true, false}, /* type */
+    {2427, 2427, 708, true, false}, /* type */
     {511, 513, 3, false, true}, /* completedAtMs */
     {1056, 1056, 5, true, false}, /* id */
     {2087, 2089, 3, false, true}, /* startedAtMs */
-    {2427, 2427, 709, true, false}, /* type */
-    {971, 971, 713, true, false}, /* gauges */
-    {1664, 1664, 715, true, false}, /* process */
+    {2427, 2427, 710, true, false}, /* type */
+    {971, 971, 714, true, false}, /* gauges */
+    {1664, 1664, 716, true, false}, /* process */
     {1447, 1447, 5, true, false}, /* name */
     {2515, 2515, 3, true, false}, /* value */
     {1056, 1056, 3, true, false}, /* id */
@@ -5722,20 +5723,20 @@ const cx_field cx_schema_fields[] = {
     {864, 867, 112, true, false}, /* extraRoots */
     {600, 600, 112, false, false}, /* cwds */
     {920, 923, 2, false, false}, /* forceReload */
-    {615, 615, 721, true, false}, /* data */
+    {615, 615, 722, true, false}, /* data */
     {599, 599, 5, true, false}, /* cwd */
-    {788, 788, 339, true, false}, /* errors */
-    {2037, 2037, 723, true, false}, /* skills */
-    {671, 671, 725, false, true}, /* dependencies */
+    {788, 788, 340, true, false}, /* errors */
+    {2037, 2037, 724, true, false}, /* skills */
+    {671, 671, 726, false, true}, /* dependencies */
     {676, 676, 5, true, false}, /* description */
     {751, 751, 2, true, false}, /* enabled */
-    {1144, 1144, 487, false, true}, /* interface */
+    {1144, 1144, 488, false, true}, /* interface */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
     {1619, 1624, 5, false, true}, /* pluginId */
-    {1936, 1936, 728, true, false}, /* scope */
+    {1936, 1936, 729, true, false}, /* scope */
     {2022, 2023, 5, false, true}, /* shortDescription */
-    {2382, 2382, 726, true, false}, /* tools */
+    {2382, 2382, 727, true, false}, /* tools */
     {485, 485, 5, false, true}, /* command */
     {676, 676, 5, false, true}, /* description */
     {2394, 2394, 5, false, true}, /* transport */
@@ -5749,8 +5750,8 @@ const cx_field cx_schema_fields[] = {
     {1059, 1060, 5, true, false}, /* identityKey */
     {1561, 1561, 0, true, true}, /* payload */
     {2319, 2330, 5, true, false}, /* threadId */
-    {283, 283, 733, true, false}, /* attachment */
-    {1525, 1525, 734, true, false}, /* outcome */
+    {283, 283, 734, true, false}, /* attachment */
+    {1525, 1525, 735, true, false}, /* outcome */
     {286, 289, 5, true, false}, /* attachmentType */
     {566, 568, 3, true, false}, /* createdAt */
     {1056, 1056, 5, true, false}, /* id */
@@ -5759,7 +5760,7 @@ const cx_field cx_schema_fields[] = {
     {594, 594, 5, false, true}, /* cursor */
     {1243, 1243, 3, false, true}, /* limit */
     {2319, 2330, 5, true, false}, /* threadId */
-    {615, 615, 737, true, false}, /* data */
+    {615, 615, 738, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {286, 289, 5, true, false}, /* attachmentType */
     {1059, 1060, 5, true, false}, /* identityKey */
@@ -5769,11 +5770,11 @@ const cx_field cx_schema_fields[] = {
     {594, 594, 5, false, true}, /* cursor */
     {1059, 1060, 5, true, false}, /* identityKey */
     {1243, 1243, 3, false, true}, /* limit */
-    {615, 615, 741, true, false}, /* data */
+    {615, 615, 742, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {269, 269, 2, true, false}, /* archived */
     {2319, 2330, 5, true, false}, /* threadId */
-    {615, 615, 744, true, false}, /* data */
+    {615, 615, 745, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {485, 485, 5, true, false}, /* command */
     {562, 563, 4, false, true}, /* cpuPercent */
@@ -5792,7 +5793,7 @@ const cx_field cx_schema_fields[] = {
     {279, 280, 2, false, false}, /* attachToSource */
     {337, 339, 5, false, true}, /* baseInstructions */
     {347, 350, 5, false, true}, /* beforeTurnId */
-    {521, 521, 0, false, true}, /* config */
+    {521, 521, 196, false, true}, /* config */
     {599, 599, 5, false, true}, /* cwd */
     {653, 656, 2, false, false}, /* deferGoalContinuation */
     {687, 689, 5, false, true}, /* developerInstructions */
@@ -5806,11 +5807,11 @@ const cx_field cx_schema_fields[] = {
     {1558, 1558, 5, false, true}, /* path */
     {1572, 1572, 5, false, true}, /* permissions */
     {1910, 1913, 112, false, true}, /* runtimeWorkspaceRoots */
-    {1921, 1921, 201, false, true}, /* sandbox */
+    {1921, 1921, 202, false, true}, /* sandbox */
     {1985, 1989, 5, false, true}, /* serviceTier */
     {2319, 2330, 5, true, false}, /* threadId */
     {2327, 2338, 5, false, true}, /* threadSource */
-    {114, 119, 751, false, true}, /* activePermissionProfile */
+    {114, 119, 752, false, true}, /* activePermissionProfile */
     {255, 257, 177, true, false}, /* approvalPolicy */
     {258, 259, 181, true, false}, /* approvalsReviewer */
     {599, 599, 5, true, false}, /* cwd */
@@ -5818,12 +5819,12 @@ const cx_field cx_schema_fields[] = {
     {1140, 1141, 112, false, false}, /* instructionSources */
     {1401, 1401, 5, true, false}, /* model */
     {1410, 1424, 5, true, false}, /* modelProvider */
-    {1440, 1442, 752, false, false}, /* multiAgentMode */
+    {1440, 1442, 753, false, false}, /* multiAgentMode */
     {1771, 1773, 5, false, true}, /* reasoningEffort */
     {1910, 1913, 112, false, false}, /* runtimeWorkspaceRoots */
     {1921, 1921, 131, true, false}, /* sandbox */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {2172, 2172, 755, true, false}, /* thread */
+    {2172, 2172, 756, true, false}, /* thread */
     {846, 846, 5, false, true}, /* extends */
     {1056, 1056, 5, true, false}, /* id */
     {595, 595, 5, true, false}, /* custom */
@@ -5835,12 +5836,12 @@ const cx_field cx_schema_fields[] = {
     {566, 568, 3, true, false}, /* createdAt */
     {599, 599, 5, true, false}, /* cwd */
     {619, 621, 2, false, true}, /* daybreakEnabled */
-    {782, 782, 756, false, true}, /* environments */
+    {782, 782, 757, false, true}, /* environments */
     {783, 783, 2, true, false}, /* ephemeral */
-    {861, 861, 0, false, true}, /* extra */
+    {861, 861, 196, false, true}, /* extra */
     {926, 927, 5, false, true}, /* forkedFromId */
-    {976, 977, 758, false, true}, /* gitInfo */
-    {1015, 1016, 759, false, false}, /* historyMode */
+    {976, 977, 759, false, true}, /* gitInfo */
+    {1015, 1016, 760, false, false}, /* historyMode */
     {1056, 1056, 5, true, false}, /* id */
     {1401, 1401, 5, false, true}, /* model */
     {1410, 1424, 5, true, false}, /* modelProvider */
@@ -5852,13 +5853,13 @@ const cx_field cx_schema_fields[] = {
     {1700, 1701, 5, true, true}, /* projectId */
     {1771, 1773, 5, false, true}, /* reasoningEffort */
     {1780, 1781, 3, false, true}, /* recencyAt */
-    {1952, 1952, 760, false, true}, /* section */
+    {1952, 1952, 761, false, true}, /* section */
     {1953, 1955, 3, false, true}, /* sectionEnteredAt */
     {1996, 2003, 5, true, false}, /* sessionId */
-    {2060, 2060, 762, true, false}, /* source */
-    {2093, 2093, 769, true, false}, /* status */
+    {2060, 2060, 763, true, false}, /* source */
+    {2093, 2093, 770, true, false}, /* status */
     {2327, 2338, 5, false, true}, /* threadSource */
-    {2424, 2424, 780, true, false}, /* turns */
+    {2424, 2424, 781, true, false}, /* turns */
     {2451, 2452, 3, true, false}, /* updatedAt */
     {599, 599, 5, true, false}, /* cwd */
     {778, 781, 5, true, false}, /* environmentId */
@@ -5866,79 +5867,79 @@ const cx_field cx_schema_fields[] = {
     {363, 363, 5, false, true}, /* branch */
     {1508, 1510, 5, false, true}, /* originUrl */
     {2009, 2009, 5, false, true}, /* sha */
-    {247, 247, 761, false, true}, /* appearance */
+    {247, 247, 762, false, true}, /* appearance */
     {1056, 1056, 5, true, false}, /* id */
     {1447, 1447, 5, true, false}, /* name */
     {482, 482, 5, false, true}, /* color */
     {1038, 1038, 5, false, true}, /* icon */
     {595, 595, 5, false, false}, /* custom */
-    {2117, 2125, 765, false, false}, /* subAgent */
+    {2117, 2125, 766, false, false}, /* subAgent */
     {1520, 1520, 5, false, false}, /* other */
-    {2339, 2339, 768, false, false}, /* thread_spawn */
+    {2339, 2339, 769, false, false}, /* thread_spawn */
     {146, 146, 5, false, true}, /* agent_nickname */
     {147, 147, 5, false, true}, /* agent_path */
     {148, 148, 5, false, true}, /* agent_role */
     {674, 674, 3, true, false}, /* depth */
     {1553, 1553, 5, true, false}, /* parent_thread_id */
-    {2427, 2427, 771, true, false}, /* type */
-    {2427, 2427, 773, true, false}, /* type */
-    {2427, 2427, 775, true, false}, /* type */
-    {113, 118, 777, true, false}, /* activeFlags */
-    {2427, 2427, 779, true, false}, /* type */
-    {1506, 1506, 782, false, true}, /* origin */
+    {2427, 2427, 772, true, false}, /* type */
+    {2427, 2427, 774, true, false}, /* type */
+    {2427, 2427, 776, true, false}, /* type */
+    {113, 118, 778, true, false}, /* activeFlags */
+    {2427, 2427, 780, true, false}, /* type */
+    {1506, 1506, 783, false, true}, /* origin */
     {2319, 2330, 5, true, false}, /* threadId */
     {434, 434, 2, true, false}, /* cleared */
-    {983, 983, 785, false, true}, /* goal */
+    {983, 983, 786, false, true}, /* goal */
     {566, 568, 3, true, false}, /* createdAt */
     {1484, 1484, 5, true, false}, /* objective */
-    {2093, 2093, 786, true, false}, /* status */
+    {2093, 2093, 787, true, false}, /* status */
     {2319, 2330, 5, true, false}, /* threadId */
     {2343, 2344, 3, true, false}, /* timeUsedSeconds */
     {2361, 2363, 3, false, true}, /* tokenBudget */
     {2366, 2367, 3, true, false}, /* tokensUsed */
     {2451, 2452, 3, true, false}, /* updatedAt */
     {1484, 1484, 5, false, true}, /* objective */
-    {1506, 1506, 782, false, true}, /* origin */
-    {2093, 2093, 786, false, true}, /* status */
+    {1506, 1506, 783, false, true}, /* origin */
+    {2093, 2093, 787, false, true}, /* status */
     {2319, 2330, 5, true, false}, /* threadId */
     {2361, 2363, 3, false, true}, /* tokenBudget */
-    {983, 983, 785, true, false}, /* goal */
-    {276, 276, 790, false, true}, /* assessment */
+    {983, 983, 786, true, false}, /* goal */
+    {276, 276, 791, false, true}, /* assessment */
     {384, 385, 5, true, false}, /* callId */
     {1525, 1525, 187, true, false}, /* outcome */
     {1748, 1748, 5, true, false}, /* rationale */
-    {1892, 1893, 791, true, false}, /* riskLevel */
-    {2482, 2495, 792, true, false}, /* userAuthorization */
-    {1211, 1211, 375, true, false}, /* items */
+    {1892, 1893, 792, true, false}, /* riskLevel */
+    {2482, 2495, 793, true, false}, /* userAuthorization */
+    {1211, 1211, 376, true, false}, /* items */
     {2319, 2330, 5, true, false}, /* threadId */
-    {594, 594, 795, false, true}, /* cursor */
-    {655, 658, 798, false, true}, /* deferOutput */
+    {594, 594, 796, false, true}, /* cursor */
+    {655, 658, 799, false, true}, /* deferOutput */
     {1243, 1243, 3, false, true}, /* limit */
-    {2056, 2058, 538, false, true}, /* sortDirection */
+    {2056, 2058, 539, false, true}, /* sortDirection */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {1203, 1207, 5, true, false}, /* itemId */
-    {2427, 2427, 797, true, false}, /* type */
+    {2427, 2427, 798, true, false}, /* type */
     {496, 499, 2, false, false}, /* commandExecution */
     {1343, 1356, 2, false, false}, /* mcpToolCall */
     {332, 333, 5, false, true}, /* backwardsCursor */
-    {615, 615, 800, true, false}, /* data */
+    {615, 615, 801, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {511, 513, 3, false, true}, /* completedAtMs */
-    {1183, 1183, 577, true, false}, /* item */
+    {1183, 1183, 578, true, false}, /* item */
     {1528, 1534, 2, false, false}, /* outputDeferred */
     {2087, 2089, 3, false, true}, /* startedAtMs */
     {2416, 2421, 5, true, false}, /* turnId */
     {1204, 1208, 112, true, false}, /* itemIds */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {615, 615, 800, true, false}, /* data */
+    {615, 615, 801, true, false}, /* data */
     {216, 217, 5, false, true}, /* ancestorThreadId */
     {269, 269, 2, false, true}, /* archived */
     {281, 282, 5, false, true}, /* attachedToThreadId */
     {585, 590, 2, false, false}, /* currentAccountOnly */
     {594, 594, 5, false, true}, /* cursor */
-    {599, 599, 196, false, true}, /* cwd */
+    {599, 599, 197, false, true}, /* cwd */
     {804, 805, 112, false, true}, /* excludedThreadIds */
     {1077, 1085, 2, false, false}, /* includeAttachedThreads */
     {1243, 1243, 3, false, true}, /* limit */
@@ -5948,31 +5949,31 @@ const cx_field cx_schema_fields[] = {
     {1700, 1701, 5, false, true}, /* projectId */
     {1946, 1948, 5, false, true}, /* searchTerm */
     {1954, 1956, 5, false, true}, /* sectionId */
-    {2056, 2058, 538, false, true}, /* sortDirection */
-    {2057, 2059, 805, false, true}, /* sortKey */
-    {2061, 2064, 806, false, true}, /* sourceKinds */
+    {2056, 2058, 539, false, true}, /* sortDirection */
+    {2057, 2059, 806, false, true}, /* sortKey */
+    {2061, 2064, 807, false, true}, /* sourceKinds */
     {2473, 2476, 2, false, false}, /* useStateDbOnly */
     {332, 333, 5, false, true}, /* backwardsCursor */
-    {615, 615, 809, true, false}, /* data */
+    {615, 615, 810, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
-    {1754, 1757, 810, false, true}, /* readStates */
-    {911, 913, 812, false, true}, /* firstUnread */
+    {1754, 1757, 811, false, true}, /* readStates */
+    {911, 913, 813, false, true}, /* firstUnread */
     {1889, 1889, 5, true, false}, /* revision */
-    {2427, 2427, 814, true, false}, /* type */
+    {2427, 2427, 815, true, false}, /* type */
     {2416, 2421, 5, true, false}, /* turnId */
-    {2427, 2427, 816, true, false}, /* type */
+    {2427, 2427, 817, true, false}, /* type */
     {594, 594, 5, false, true}, /* cursor */
     {1243, 1243, 3, false, true}, /* limit */
     {615, 615, 112, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {2139, 2139, 5, false, true}, /* summary */
-    {1400, 1400, 821, true, false}, /* mode */
+    {1400, 1400, 822, true, false}, /* mode */
     {2319, 2330, 5, true, false}, /* threadId */
     {619, 621, 2, false, true}, /* daybreakEnabled */
-    {976, 977, 758, false, true}, /* gitInfo */
+    {976, 977, 759, false, true}, /* gitInfo */
     {1700, 1701, 5, false, true}, /* projectId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2172, 2172, 755, true, false}, /* thread */
+    {2172, 2172, 756, true, false}, /* thread */
     {1447, 1447, 5, true, false}, /* name */
     {2319, 2330, 5, true, false}, /* threadId */
     {2063, 2066, 5, true, false}, /* sourceTurnId */
@@ -5982,39 +5983,39 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {1707, 1707, 5, true, false}, /* prompt */
     {446, 454, 5, true, false}, /* clientUserMessageId */
-    {1108, 1108, 579, true, false}, /* input */
+    {1108, 1108, 580, true, false}, /* input */
     {1864, 1866, 117, false, true}, /* responsesapiClientMetadata */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1730, 1733, 830, true, false}, /* queuedSubmission */
+    {1730, 1733, 831, true, false}, /* queuedSubmission */
     {446, 454, 5, true, false}, /* clientUserMessageId */
     {1056, 1056, 5, true, false}, /* id */
-    {1108, 1108, 579, true, false}, /* input */
+    {1108, 1108, 580, true, false}, /* input */
     {1864, 1866, 117, false, true}, /* responsesapiClientMetadata */
     {1731, 1734, 5, true, false}, /* queuedSubmissionId */
     {2319, 2330, 5, true, false}, /* threadId */
     {662, 662, 2, true, false}, /* deleted */
-    {615, 615, 834, true, false}, /* data */
+    {615, 615, 835, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {1732, 1735, 112, true, false}, /* queuedSubmissionIds */
     {2319, 2330, 5, true, false}, /* threadId */
     {1731, 1734, 5, false, true}, /* queuedSubmissionId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2400, 2400, 568, true, false}, /* turn */
-    {1108, 1108, 579, true, false}, /* input */
+    {2400, 2400, 569, true, false}, /* turn */
+    {1108, 1108, 580, true, false}, /* input */
     {1731, 1734, 5, true, false}, /* queuedSubmissionId */
     {1864, 1866, 117, false, true}, /* responsesapiClientMetadata */
     {2319, 2330, 5, true, false}, /* threadId */
     {1084, 1092, 2, false, false}, /* includeTurns */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1753, 1756, 811, false, true}, /* readState */
-    {2172, 2172, 755, true, false}, /* thread */
+    {1753, 1756, 812, false, true}, /* readState */
+    {2172, 2172, 756, true, false}, /* thread */
     {821, 824, 5, true, false}, /* expectedRevision */
-    {1499, 1499, 842, true, false}, /* operation */
+    {1499, 1499, 843, true, false}, /* operation */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2427, 2427, 636, true, false}, /* type */
-    {2427, 2427, 845, true, false}, /* type */
-    {1753, 1756, 811, true, false}, /* readState */
-    {292, 292, 848, true, false}, /* audio */
+    {2427, 2427, 637, true, false}, /* type */
+    {2427, 2427, 846, true, false}, /* type */
+    {1753, 1756, 812, true, false}, /* readState */
+    {292, 292, 849, true, false}, /* audio */
     {2319, 2330, 5, true, false}, /* threadId */
     {615, 615, 5, true, false}, /* data */
     {1203, 1207, 5, false, true}, /* itemId */
@@ -6023,107 +6024,107 @@ const cx_field cx_schema_fields[] = {
     {1919, 1920, 3, false, true}, /* samplesPerChannel */
     {2169, 2169, 5, true, false}, /* text */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1895, 1895, 851, false, false}, /* role */
+    {1895, 1895, 852, false, false}, /* role */
     {2169, 2169, 5, true, false}, /* text */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2530, 2530, 853, true, false}, /* voices */
-    {639, 651, 854, true, false}, /* defaultV1 */
-    {640, 652, 854, true, false}, /* defaultV2 */
-    {2507, 2507, 855, true, false}, /* v1 */
-    {2508, 2508, 855, true, false}, /* v2 */
-    {2513, 2513, 855, false, false}, /* v3 */
+    {2530, 2530, 854, true, false}, /* voices */
+    {639, 651, 855, true, false}, /* defaultV1 */
+    {640, 652, 855, true, false}, /* defaultV2 */
+    {2507, 2507, 856, true, false}, /* v1 */
+    {2508, 2508, 856, true, false}, /* v2 */
+    {2513, 2513, 856, false, false}, /* v3 */
     {329, 331, 2, false, false}, /* backendReasoningStatus */
     {444, 450, 2, false, true}, /* clientManagedHandoffs */
-    {465, 472, 857, false, true}, /* codexResponseHandoffChannelPrefixes */
-    {466, 473, 858, false, true}, /* codexResponseHandoffMode */
+    {465, 472, 858, false, true}, /* codexResponseHandoffChannelPrefixes */
+    {466, 473, 859, false, true}, /* codexResponseHandoffMode */
     {467, 474, 5, false, true}, /* codexResponseItemPrefix */
     {468, 475, 2, false, true}, /* codexResponsesAsItems */
     {659, 660, 2, false, true}, /* delegationAckFiller */
     {914, 915, 2, false, true}, /* flushTranscriptTailOnSessionEnd */
     {1082, 1090, 2, false, true}, /* includeStartupContext */
-    {1099, 1101, 859, false, true}, /* initialItems */
+    {1099, 1101, 860, false, true}, /* initialItems */
     {1401, 1401, 5, false, true}, /* model */
-    {1530, 1536, 861, true, false}, /* outputModality */
+    {1530, 1536, 862, true, false}, /* outputModality */
     {1707, 1707, 5, false, true}, /* prompt */
     {1761, 1766, 5, false, true}, /* realtimeEndInstructions */
     {1763, 1767, 5, false, true}, /* realtimeSessionId */
     {1765, 1768, 5, false, true}, /* realtimeStartInstructions */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2394, 2394, 862, false, true}, /* transport */
-    {2520, 2520, 869, false, true}, /* version */
-    {2527, 2527, 854, false, true}, /* voice */
+    {2394, 2394, 863, false, true}, /* transport */
+    {2520, 2520, 870, false, true}, /* version */
+    {2527, 2527, 855, false, true}, /* voice */
     {2528, 2529, 5, false, true}, /* voiceSessionId */
-    {1895, 1895, 851, true, false}, /* role */
+    {1895, 1895, 852, true, false}, /* role */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 864, true, false}, /* type */
+    {2427, 2427, 865, true, false}, /* type */
     {1944, 1944, 5, true, false}, /* sdp */
-    {2427, 2427, 866, true, false}, /* type */
+    {2427, 2427, 867, true, false}, /* type */
     {384, 385, 5, true, false}, /* callId */
-    {2427, 2427, 868, true, false}, /* type */
+    {2427, 2427, 869, true, false}, /* type */
     {255, 257, 177, false, true}, /* approvalPolicy */
     {258, 259, 181, false, true}, /* approvalsReviewer */
     {337, 339, 5, false, true}, /* baseInstructions */
-    {521, 521, 0, false, true}, /* config */
+    {521, 521, 196, false, true}, /* config */
     {599, 599, 5, false, true}, /* cwd */
     {687, 689, 5, false, true}, /* developerInstructions */
     {799, 803, 2, false, false}, /* excludeTurns */
-    {1014, 1014, 871, false, true}, /* history */
-    {1100, 1102, 930, false, true}, /* initialTurnsPage */
+    {1014, 1014, 872, false, true}, /* history */
+    {1100, 1102, 931, false, true}, /* initialTurnsPage */
     {1401, 1401, 5, false, true}, /* model */
     {1410, 1424, 5, false, true}, /* modelProvider */
     {1558, 1558, 5, false, true}, /* path */
     {1572, 1572, 5, false, true}, /* permissions */
-    {1577, 1577, 931, false, true}, /* personality */
+    {1577, 1577, 932, false, true}, /* personality */
     {1910, 1913, 112, false, true}, /* runtimeWorkspaceRoots */
-    {1921, 1921, 201, false, true}, /* sandbox */
+    {1921, 1921, 202, false, true}, /* sandbox */
     {1985, 1989, 5, false, true}, /* serviceTier */
     {2319, 2330, 5, true, false}, /* threadId */
     {1056, 1056, 5, false, true}, /* id */
     {1895, 1895, 5, true, false}, /* role */
-    {2382, 2382, 375, true, false}, /* tools */
-    {2427, 2427, 874, true, false}, /* type */
-    {543, 543, 876, true, false}, /* content */
+    {2382, 2382, 376, true, false}, /* tools */
+    {2427, 2427, 875, true, false}, /* type */
+    {543, 543, 877, true, false}, /* content */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
-    {1578, 1578, 611, false, true}, /* phase */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1578, 1578, 612, false, true}, /* phase */
     {1895, 1895, 5, true, false}, /* role */
     {2093, 2093, 5, false, true}, /* status */
-    {2427, 2427, 881, true, false}, /* type */
-    {218, 218, 375, false, true}, /* annotations */
-    {1283, 1283, 375, false, true}, /* logprobs */
+    {2427, 2427, 882, true, false}, /* type */
+    {218, 218, 376, false, true}, /* annotations */
+    {1283, 1283, 376, false, true}, /* logprobs */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 879, true, false}, /* type */
+    {2427, 2427, 880, true, false}, /* type */
     {2421, 2421, 5, false, true}, /* turn_id */
     {308, 308, 5, true, false}, /* author */
-    {543, 543, 883, true, false}, /* content */
+    {543, 543, 884, true, false}, /* content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1782, 1782, 5, true, false}, /* recipient */
-    {2427, 2427, 885, true, false}, /* type */
-    {543, 543, 887, false, true}, /* content */
+    {2427, 2427, 886, true, false}, /* type */
+    {543, 543, 888, false, true}, /* content */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
-    {2139, 2139, 892, true, false}, /* summary */
-    {2427, 2427, 631, true, false}, /* type */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
+    {2139, 2139, 893, true, false}, /* summary */
+    {2427, 2427, 632, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 890, true, false}, /* type */
+    {2427, 2427, 891, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 585, true, false}, /* type */
+    {2427, 2427, 586, true, false}, /* type */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 894, true, false}, /* type */
-    {109, 109, 896, true, false}, /* action */
+    {2427, 2427, 895, true, false}, /* type */
+    {109, 109, 897, true, false}, /* action */
     {385, 385, 5, false, true}, /* call_id */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
-    {2093, 2093, 898, true, false}, /* status */
-    {2427, 2427, 899, true, false}, /* type */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
+    {2093, 2093, 899, true, false}, /* status */
+    {2427, 2427, 900, true, false}, /* type */
     {485, 485, 112, true, false}, /* command */
     {767, 767, 117, false, true}, /* env */
     {2350, 2350, 3, false, true}, /* timeout_ms */
-    {2427, 2427, 897, true, false}, /* type */
+    {2427, 2427, 898, true, false}, /* type */
     {2480, 2480, 5, false, true}, /* user */
     {2565, 2565, 5, false, true}, /* working_directory */
     {272, 272, 5, true, false}, /* arguments */
@@ -6131,111 +6132,111 @@ const cx_field cx_schema_fields[] = {
     {753, 753, 5, false, true}, /* encrypted_content */
     {754, 754, 112, false, true}, /* encrypted_function_args */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1447, 1447, 5, true, false}, /* name */
     {1448, 1448, 5, false, true}, /* namespace */
     {2093, 2093, 5, false, true}, /* status */
-    {2427, 2427, 901, true, false}, /* type */
+    {2427, 2427, 902, true, false}, /* type */
     {272, 272, 0, true, true}, /* arguments */
     {385, 385, 5, false, true}, /* call_id */
     {753, 753, 5, false, true}, /* encrypted_content */
     {811, 811, 5, true, false}, /* execution */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {2093, 2093, 5, false, true}, /* status */
-    {2427, 2427, 903, true, false}, /* type */
+    {2427, 2427, 904, true, false}, /* type */
     {385, 385, 5, false, true}, /* call_id */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1447, 1447, 5, false, true}, /* name */
     {1448, 1448, 5, false, true}, /* namespace */
-    {1526, 1526, 616, true, false}, /* output */
-    {2427, 2427, 905, true, false}, /* type */
+    {1526, 1526, 617, true, false}, /* output */
+    {2427, 2427, 906, true, false}, /* type */
     {385, 385, 5, true, false}, /* call_id */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
     {1108, 1108, 5, true, false}, /* input */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1447, 1447, 5, true, false}, /* name */
     {1448, 1448, 5, false, true}, /* namespace */
     {2093, 2093, 5, false, true}, /* status */
-    {2427, 2427, 907, true, false}, /* type */
+    {2427, 2427, 908, true, false}, /* type */
     {385, 385, 5, true, false}, /* call_id */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1447, 1447, 5, false, true}, /* name */
-    {1526, 1526, 616, true, false}, /* output */
-    {2427, 2427, 909, true, false}, /* type */
+    {1526, 1526, 617, true, false}, /* output */
+    {2427, 2427, 910, true, false}, /* type */
     {385, 385, 5, false, true}, /* call_id */
     {811, 811, 5, true, false}, /* execution */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {2093, 2093, 5, true, false}, /* status */
-    {2382, 2382, 375, true, false}, /* tools */
-    {2427, 2427, 911, true, false}, /* type */
-    {109, 109, 913, false, true}, /* action */
+    {2382, 2382, 376, true, false}, /* tools */
+    {2427, 2427, 912, true, false}, /* type */
+    {109, 109, 914, false, true}, /* action */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {2093, 2093, 5, false, true}, /* status */
-    {2427, 2427, 918, true, false}, /* type */
-    {2427, 2427, 915, true, false}, /* type */
+    {2427, 2427, 919, true, false}, /* type */
+    {2427, 2427, 916, true, false}, /* type */
     {2465, 2465, 5, false, true}, /* url */
     {1559, 1559, 5, false, true}, /* pattern */
-    {2427, 2427, 917, true, false}, /* type */
+    {2427, 2427, 918, true, false}, /* type */
     {2465, 2465, 5, false, true}, /* url */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
     {1869, 1869, 5, true, false}, /* result */
     {1888, 1888, 5, false, true}, /* revised_prompt */
     {2093, 2093, 5, true, false}, /* status */
-    {2427, 2427, 920, true, false}, /* type */
+    {2427, 2427, 921, true, false}, /* type */
     {753, 753, 5, true, false}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
-    {2427, 2427, 922, true, false}, /* type */
-    {1770, 1770, 924, true, false}, /* reasoning */
-    {2427, 2427, 925, true, false}, /* type */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
+    {2427, 2427, 923, true, false}, /* type */
+    {1770, 1770, 925, true, false}, /* reasoning */
+    {2427, 2427, 926, true, false}, /* type */
     {743, 743, 5, true, false}, /* effort */
-    {2427, 2427, 927, true, false}, /* type */
+    {2427, 2427, 928, true, false}, /* type */
     {753, 753, 5, false, true}, /* encrypted_content */
     {1056, 1056, 5, false, true}, /* id */
-    {1145, 1145, 880, false, true}, /* internal_chat_message_metadata_passthrough */
-    {2427, 2427, 929, true, false}, /* type */
-    {1213, 1215, 710, false, true}, /* itemsView */
+    {1145, 1145, 881, false, true}, /* internal_chat_message_metadata_passthrough */
+    {2427, 2427, 930, true, false}, /* type */
+    {1213, 1215, 711, false, true}, /* itemsView */
     {1243, 1243, 3, false, true}, /* limit */
-    {2056, 2058, 538, false, true}, /* sortDirection */
-    {114, 119, 751, false, true}, /* activePermissionProfile */
+    {2056, 2058, 539, false, true}, /* sortDirection */
+    {114, 119, 752, false, true}, /* activePermissionProfile */
     {255, 257, 177, true, false}, /* approvalPolicy */
     {258, 259, 181, true, false}, /* approvalsReviewer */
-    {478, 480, 933, false, true}, /* collaborationMode */
+    {478, 480, 934, false, true}, /* collaborationMode */
     {599, 599, 5, true, false}, /* cwd */
     {708, 711, 112, false, false}, /* disabledPluginIds */
-    {1100, 1102, 935, false, true}, /* initialTurnsPage */
+    {1100, 1102, 936, false, true}, /* initialTurnsPage */
     {1140, 1141, 112, false, false}, /* instructionSources */
     {1212, 1214, 5, false, true}, /* itemsBackwardsCursor */
     {1401, 1401, 5, true, false}, /* model */
     {1410, 1424, 5, true, false}, /* modelProvider */
-    {1440, 1442, 752, false, false}, /* multiAgentMode */
+    {1440, 1442, 753, false, false}, /* multiAgentMode */
     {1771, 1773, 5, false, true}, /* reasoningEffort */
     {1910, 1913, 112, false, false}, /* runtimeWorkspaceRoots */
     {1921, 1921, 131, true, false}, /* sandbox */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {2172, 2172, 755, true, false}, /* thread */
+    {2172, 2172, 756, true, false}, /* thread */
     {2425, 2426, 5, false, true}, /* turnsBackwardsCursor */
     {1400, 1400, 127, true, false}, /* mode */
-    {2008, 2008, 934, true, false}, /* settings */
+    {2008, 2008, 935, true, false}, /* settings */
     {689, 689, 5, false, true}, /* developer_instructions */
     {1401, 1401, 5, true, false}, /* model */
     {1773, 1773, 5, false, true}, /* reasoning_effort */
     {332, 333, 5, false, true}, /* backwardsCursor */
-    {615, 615, 780, true, false}, /* data */
+    {615, 615, 781, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {347, 350, 5, true, false}, /* beforeTurnId */
     {2319, 2330, 5, true, false}, /* threadId */
     {1212, 1214, 5, false, true}, /* itemsBackwardsCursor */
-    {2172, 2172, 755, true, false}, /* thread */
+    {2172, 2172, 756, true, false}, /* thread */
     {2425, 2426, 5, false, true}, /* turnsBackwardsCursor */
     {162, 179, 2, false, false}, /* allowInProgressTurn */
     {700, 704, 2, false, false}, /* disableMcp */
@@ -6253,30 +6254,30 @@ const cx_field cx_schema_fields[] = {
     {1856, 1860, 5, true, false}, /* responseId */
     {2063, 2066, 5, true, false}, /* sourceTurnId */
     {2169, 2169, 5, false, true}, /* text */
-    {1827, 1831, 941, true, false}, /* requestId */
+    {1827, 1831, 942, true, false}, /* requestId */
     {269, 269, 2, false, true}, /* archived */
     {585, 590, 2, false, false}, /* currentAccountOnly */
     {594, 594, 5, false, true}, /* cursor */
     {1077, 1085, 2, false, false}, /* includeAttachedThreads */
     {1243, 1243, 3, false, true}, /* limit */
     {1946, 1948, 5, true, false}, /* searchTerm */
-    {2056, 2058, 538, false, true}, /* sortDirection */
-    {2057, 2059, 943, false, true}, /* sortKey */
-    {2061, 2064, 806, false, true}, /* sourceKinds */
+    {2056, 2058, 539, false, true}, /* sortDirection */
+    {2057, 2059, 944, false, true}, /* sortKey */
+    {2061, 2064, 807, false, true}, /* sourceKinds */
     {332, 333, 5, false, true}, /* backwardsCursor */
-    {615, 615, 945, true, false}, /* data */
+    {615, 615, 946, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {2047, 2047, 5, true, false}, /* snippet */
-    {2172, 2172, 755, true, false}, /* thread */
+    {2172, 2172, 756, true, false}, /* thread */
     {594, 594, 5, false, true}, /* cursor */
     {1243, 1243, 3, false, true}, /* limit */
     {1946, 1948, 5, true, false}, /* searchTerm */
     {2319, 2330, 5, true, false}, /* threadId */
-    {615, 615, 949, true, false}, /* data */
+    {615, 615, 950, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
     {1203, 1207, 5, true, false}, /* itemId */
     {2047, 2047, 5, true, false}, /* snippet */
-    {2048, 2049, 584, true, false}, /* snippetMatchRange */
+    {2048, 2049, 585, true, false}, /* snippetMatchRange */
     {2415, 2420, 5, true, false}, /* turnCursor */
     {2416, 2421, 5, true, false}, /* turnId */
     {346, 349, 5, false, true}, /* beforeThreadId */
@@ -6284,18 +6285,18 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {255, 257, 177, false, true}, /* approvalPolicy */
     {258, 259, 181, false, true}, /* approvalsReviewer */
-    {478, 480, 933, false, true}, /* collaborationMode */
+    {478, 480, 934, false, true}, /* collaborationMode */
     {599, 599, 5, false, true}, /* cwd */
     {708, 711, 112, false, true}, /* disabledPluginIds */
     {743, 743, 5, false, true}, /* effort */
-    {782, 782, 953, false, true}, /* environments */
+    {782, 782, 954, false, true}, /* environments */
     {1401, 1401, 5, false, true}, /* model */
-    {1440, 1442, 752, false, true}, /* multiAgentMode */
+    {1440, 1442, 753, false, true}, /* multiAgentMode */
     {1572, 1572, 5, false, true}, /* permissions */
-    {1577, 1577, 931, false, true}, /* personality */
+    {1577, 1577, 932, false, true}, /* personality */
     {1922, 1925, 131, false, true}, /* sandboxPolicy */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {2139, 2139, 199, false, true}, /* summary */
+    {2139, 2139, 200, false, true}, /* summary */
     {2319, 2330, 5, true, false}, /* threadId */
     {599, 599, 5, true, false}, /* cwd */
     {778, 781, 5, true, false}, /* environmentId */
@@ -6307,130 +6308,130 @@ const cx_field cx_schema_fields[] = {
     {255, 257, 177, false, true}, /* approvalPolicy */
     {258, 259, 181, false, true}, /* approvalsReviewer */
     {337, 339, 5, false, true}, /* baseInstructions */
-    {521, 521, 0, false, true}, /* config */
+    {521, 521, 196, false, true}, /* config */
     {599, 599, 5, false, true}, /* cwd */
     {619, 621, 2, false, true}, /* daybreakEnabled */
     {687, 689, 5, false, true}, /* developerInstructions */
-    {730, 731, 957, false, true}, /* dynamicTools */
-    {782, 782, 953, false, true}, /* environments */
+    {730, 731, 958, false, true}, /* dynamicTools */
+    {782, 782, 954, false, true}, /* environments */
     {783, 783, 2, false, true}, /* ephemeral */
     {832, 838, 2, false, false}, /* experimentalRawEvents */
-    {1015, 1016, 759, false, true}, /* historyMode */
+    {1015, 1016, 760, false, true}, /* historyMode */
     {1398, 1399, 5, false, true}, /* mockExperimentalField */
     {1401, 1401, 5, false, true}, /* model */
     {1410, 1424, 5, false, true}, /* modelProvider */
-    {1440, 1442, 752, false, true}, /* multiAgentMode */
+    {1440, 1442, 753, false, true}, /* multiAgentMode */
     {1572, 1572, 5, false, true}, /* permissions */
-    {1577, 1577, 931, false, true}, /* personality */
+    {1577, 1577, 932, false, true}, /* personality */
     {1700, 1701, 5, false, true}, /* projectId */
     {1910, 1913, 112, false, true}, /* runtimeWorkspaceRoots */
-    {1921, 1921, 201, false, true}, /* sandbox */
-    {1958, 1961, 964, false, true}, /* selectedCapabilityRoots */
+    {1921, 1921, 202, false, true}, /* sandbox */
+    {1958, 1961, 965, false, true}, /* selectedCapabilityRoots */
     {1984, 1988, 5, false, true}, /* serviceName */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {1998, 2005, 967, false, true}, /* sessionStartSource */
+    {1998, 2005, 968, false, true}, /* sessionStartSource */
     {2327, 2338, 5, false, true}, /* threadSource */
     {654, 657, 2, false, false}, /* deferLoading */
     {676, 676, 5, true, false}, /* description */
     {1113, 1120, 0, true, true}, /* inputSchema */
     {1447, 1447, 5, true, false}, /* name */
-    {2427, 2427, 960, true, false}, /* type */
+    {2427, 2427, 961, true, false}, /* type */
     {676, 676, 5, true, false}, /* description */
     {1447, 1447, 5, true, false}, /* name */
-    {2382, 2382, 962, true, false}, /* tools */
-    {2427, 2427, 963, true, false}, /* type */
+    {2382, 2382, 963, true, false}, /* tools */
+    {2427, 2427, 964, true, false}, /* type */
     {1056, 1056, 5, true, false}, /* id */
-    {1267, 1267, 966, true, false}, /* location */
+    {1267, 1267, 967, true, false}, /* location */
     {778, 781, 5, true, false}, /* environmentId */
     {1558, 1558, 5, true, false}, /* path */
     {2427, 2427, 18, true, false}, /* type */
     {115, 120, 5, false, true}, /* activeRealtimeSessionAtPageStart */
-    {615, 615, 969, true, false}, /* data */
+    {615, 615, 970, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
-    {1183, 1183, 577, true, false}, /* item */
+    {1183, 1183, 578, true, false}, /* item */
     {1632, 1632, 3, true, false}, /* position */
     {2416, 2421, 5, true, false}, /* turnId */
-    {2427, 2427, 797, true, false}, /* type */
-    {1183, 1183, 973, true, false}, /* item */
+    {2427, 2427, 798, true, false}, /* type */
+    {1183, 1183, 974, true, false}, /* item */
     {1632, 1632, 3, true, false}, /* position */
-    {2427, 2427, 991, true, false}, /* type */
+    {2427, 2427, 992, true, false}, /* type */
     {1056, 1056, 5, true, false}, /* id */
     {1763, 1767, 5, true, false}, /* realtimeSessionId */
-    {2427, 2427, 975, true, false}, /* type */
+    {2427, 2427, 976, true, false}, /* type */
     {1056, 1056, 5, true, false}, /* id */
     {1763, 1767, 5, true, false}, /* realtimeSessionId */
-    {1895, 1895, 977, true, false}, /* role */
+    {1895, 1895, 978, true, false}, /* role */
     {2169, 2169, 5, true, false}, /* text */
-    {2427, 2427, 978, true, false}, /* type */
+    {2427, 2427, 979, true, false}, /* type */
     {1056, 1056, 5, true, false}, /* id */
     {1207, 1207, 5, true, false}, /* item_id */
-    {1648, 1648, 980, true, false}, /* presentation */
+    {1648, 1648, 981, true, false}, /* presentation */
     {1763, 1767, 5, true, false}, /* realtimeSessionId */
     {2421, 2421, 5, true, false}, /* turn_id */
-    {2427, 2427, 987, true, false}, /* type */
-    {2427, 2427, 982, true, false}, /* type */
-    {2427, 2427, 984, true, false}, /* type */
+    {2427, 2427, 988, true, false}, /* type */
+    {2427, 2427, 983, true, false}, /* type */
+    {2427, 2427, 985, true, false}, /* type */
     {1094, 1094, 3, true, false}, /* index */
-    {2427, 2427, 986, true, false}, /* type */
+    {2427, 2427, 987, true, false}, /* type */
     {1056, 1056, 5, true, false}, /* id */
-    {1525, 1525, 989, true, false}, /* outcome */
+    {1525, 1525, 990, true, false}, /* outcome */
     {1763, 1767, 5, true, false}, /* realtimeSessionId */
-    {2427, 2427, 990, true, false}, /* type */
+    {2427, 2427, 991, true, false}, /* type */
     {1632, 1632, 3, true, false}, /* position */
     {2088, 2088, 3, false, true}, /* started_at */
     {2421, 2421, 5, true, false}, /* turn_id */
-    {2427, 2427, 993, true, false}, /* type */
+    {2427, 2427, 994, true, false}, /* type */
     {512, 512, 3, false, true}, /* completed_at */
     {728, 728, 3, false, true}, /* duration_ms */
-    {784, 784, 569, false, true}, /* error */
+    {784, 784, 570, false, true}, /* error */
     {1632, 1632, 3, true, false}, /* position */
     {2088, 2088, 3, false, true}, /* started_at */
-    {2093, 2093, 711, true, false}, /* status */
+    {2093, 2093, 712, true, false}, /* status */
     {2421, 2421, 5, true, false}, /* turn_id */
-    {2427, 2427, 995, true, false}, /* type */
+    {2427, 2427, 996, true, false}, /* type */
     {594, 594, 5, false, true}, /* cursor */
-    {1213, 1215, 710, false, true}, /* itemsView */
+    {1213, 1215, 711, false, true}, /* itemsView */
     {1243, 1243, 3, false, true}, /* limit */
-    {2056, 2058, 538, false, true}, /* sortDirection */
+    {2056, 2058, 539, false, true}, /* sortDirection */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2093, 2093, 998, true, false}, /* status */
-    {247, 247, 761, false, true}, /* appearance */
+    {2093, 2093, 999, true, false}, /* status */
+    {247, 247, 762, false, true}, /* appearance */
     {1447, 1447, 5, true, false}, /* name */
-    {1952, 1952, 760, true, false}, /* section */
+    {1952, 1952, 761, true, false}, /* section */
     {1954, 1956, 5, true, false}, /* sectionId */
-    {615, 615, 1003, true, false}, /* data */
+    {615, 615, 1004, true, false}, /* data */
     {1463, 1464, 5, false, true}, /* nextCursor */
-    {247, 247, 761, false, true}, /* appearance */
+    {247, 247, 762, false, true}, /* appearance */
     {1447, 1447, 5, true, false}, /* name */
     {1954, 1956, 5, true, false}, /* sectionId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
     {258, 259, 181, false, true}, /* approvalsReviewer */
     {743, 743, 5, false, true}, /* effort */
-    {782, 782, 953, false, true}, /* environments */
+    {782, 782, 954, false, true}, /* environments */
     {1401, 1401, 5, false, true}, /* model */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {2139, 2139, 199, false, true}, /* summary */
+    {2139, 2139, 200, false, true}, /* summary */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {2093, 2093, 1008, true, false}, /* status */
-    {124, 130, 1010, false, true}, /* additionalContext */
+    {2093, 2093, 1009, true, false}, /* status */
+    {124, 130, 1011, false, true}, /* additionalContext */
     {255, 257, 177, false, true}, /* approvalPolicy */
     {258, 259, 181, false, true}, /* approvalsReviewer */
     {446, 454, 5, false, true}, /* clientUserMessageId */
-    {478, 480, 933, false, true}, /* collaborationMode */
+    {478, 480, 934, false, true}, /* collaborationMode */
     {599, 599, 5, false, true}, /* cwd */
-    {602, 604, 401, false, true}, /* cyberAccessProgram */
+    {602, 604, 402, false, true}, /* cyberAccessProgram */
     {708, 711, 112, false, true}, /* disabledPluginIds */
     {743, 743, 5, false, true}, /* effort */
-    {782, 782, 953, false, true}, /* environments */
-    {1108, 1108, 579, true, false}, /* input */
+    {782, 782, 954, false, true}, /* environments */
+    {1108, 1108, 580, true, false}, /* input */
     {1401, 1401, 5, false, true}, /* model */
-    {1440, 1442, 752, false, true}, /* multiAgentMode */
+    {1440, 1442, 753, false, true}, /* multiAgentMode */
     {1531, 1537, 0, false, true}, /* outputSchema */
     {1552, 1554, 5, false, true}, /* parentTurnId */
     {1572, 1572, 5, false, true}, /* permissions */
-    {1577, 1577, 931, false, true}, /* personality */
+    {1577, 1577, 932, false, true}, /* personality */
     {1864, 1866, 117, false, true}, /* responsesapiClientMetadata */
     {1865, 1867, 117, false, true}, /* responsesapiClientMetadataPatch */
     {1899, 1900, 5, false, true}, /* rootTurnId */
@@ -6438,21 +6439,21 @@ const cx_field cx_schema_fields[] = {
     {1922, 1925, 131, false, true}, /* sandboxPolicy */
     {1985, 1989, 5, false, true}, /* serviceTier */
     {1986, 1990, 5, false, true}, /* serviceTierForTurn */
-    {2139, 2139, 199, false, true}, /* summary */
+    {2139, 2139, 200, false, true}, /* summary */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2371, 2376, 1013, false, true}, /* toolOutput */
+    {2371, 2376, 1014, false, true}, /* toolOutput */
     {2419, 2423, 5, false, true}, /* turnTrigger */
-    {1223, 1223, 1012, true, false}, /* kind */
+    {1223, 1223, 1013, true, false}, /* kind */
     {1447, 1447, 5, false, true}, /* name */
     {2515, 2515, 5, true, false}, /* value */
     {1447, 1447, 5, true, false}, /* name */
     {1448, 1448, 5, false, true}, /* namespace */
-    {1526, 1526, 616, true, false}, /* output */
+    {1526, 1526, 617, true, false}, /* output */
     {1872, 1872, 2, false, false}, /* retain */
-    {124, 130, 1010, false, true}, /* additionalContext */
+    {124, 130, 1011, false, true}, /* additionalContext */
     {446, 454, 5, false, true}, /* clientUserMessageId */
     {822, 825, 5, true, false}, /* expectedTurnId */
-    {1108, 1108, 579, true, false}, /* input */
+    {1108, 1108, 580, true, false}, /* input */
     {1864, 1866, 117, false, true}, /* responsesapiClientMetadata */
     {1865, 1867, 117, false, true}, /* responsesapiClientMetadataPatch */
     {2319, 2330, 5, true, false}, /* threadId */
@@ -6462,16 +6463,16 @@ const cx_field cx_schema_fields[] = {
     {1722, 1723, 5, false, true}, /* publicKey */
     {575, 578, 5, false, true}, /* credentialId */
     {2429, 2431, 5, false, true}, /* unavailableMessage */
-    {2430, 2432, 1018, false, true}, /* unavailableReason */
+    {2430, 2432, 1019, false, true}, /* unavailableReason */
     {408, 408, 5, true, false}, /* challenge */
     {676, 676, 5, true, false}, /* description */
     {2355, 2355, 5, true, false}, /* title */
-    {1710, 1710, 1021, true, false}, /* proof */
+    {1710, 1710, 1022, true, false}, /* proof */
     {575, 578, 5, true, false}, /* credentialId */
     {2031, 2031, 5, true, false}, /* signature */
-    {2093, 2093, 1023, true, false}, /* status */
+    {2093, 2093, 1024, true, false}, /* status */
     {599, 599, 5, false, true}, /* cwd */
-    {1400, 1400, 1025, true, false}, /* mode */
+    {1400, 1400, 1026, true, false}, /* mode */
     {2085, 2085, 2, true, false}, /* started */
     {301, 306, 5, false, true}, /* authUrl */
     {784, 784, 5, false, true}, /* error */
@@ -6480,10 +6481,10 @@ const cx_field cx_schema_fields[] = {
     {2093, 2093, 24, true, false}, /* status */
     {784, 784, 5, false, true}, /* error */
     {1274, 1275, 5, false, true}, /* loginId */
-    {1488, 1490, 1029, false, true}, /* onboardingEntrypoint */
+    {1488, 1490, 1030, false, true}, /* onboardingEntrypoint */
     {2137, 2137, 2, true, false}, /* success */
     {1740, 1746, 59, true, false}, /* rateLimits */
-    {298, 303, 1032, false, true}, /* authMode */
+    {298, 303, 1033, false, true}, /* authMode */
     {1583, 1585, 62, false, true}, /* planType */
     {615, 615, 109, true, false}, /* data */
     {2087, 2089, 3, true, false}, /* startedAtMs */
@@ -6492,57 +6493,57 @@ const cx_field cx_schema_fields[] = {
     {402, 403, 2, true, false}, /* capReached */
     {665, 666, 5, true, false}, /* deltaBase64 */
     {1676, 1678, 5, true, false}, /* processId */
-    {2108, 2108, 1036, true, false}, /* stream */
+    {2108, 2108, 1037, true, false}, /* stream */
     {685, 685, 5, false, true}, /* details */
     {1558, 1558, 5, false, true}, /* path */
-    {1736, 1736, 1038, false, true}, /* range */
+    {1736, 1736, 1039, false, true}, /* range */
     {2139, 2139, 5, true, false}, /* summary */
-    {755, 755, 1039, true, false}, /* end */
-    {2082, 2082, 1039, true, false}, /* start */
+    {755, 755, 1040, true, false}, /* end */
+    {2082, 2082, 1040, true, false}, /* start */
     {484, 484, 3, true, false}, /* column */
     {1248, 1248, 3, true, false}, /* line */
     {685, 685, 5, false, true}, /* details */
     {2139, 2139, 5, true, false}, /* summary */
-    {784, 784, 569, true, false}, /* error */
+    {784, 784, 570, true, false}, /* error */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
     {2552, 2553, 2, true, false}, /* willRetry */
     {1071, 1072, 5, true, false}, /* importId */
-    {1206, 1210, 308, true, false}, /* itemTypeResults */
+    {1206, 1210, 309, true, false}, /* itemTypeResults */
     {411, 413, 112, true, false}, /* changedPaths */
     {2537, 2538, 5, true, false}, /* watchId */
-    {906, 906, 328, true, false}, /* files */
+    {906, 906, 329, true, false}, /* files */
     {1727, 1727, 5, true, false}, /* query */
     {1996, 2003, 5, true, false}, /* sessionId */
     {1370, 1370, 5, true, false}, /* message */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1906, 1906, 1047, true, false}, /* run */
+    {1906, 1906, 1048, true, false}, /* run */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {510, 512, 3, false, true}, /* completedAt */
     {717, 719, 3, true, false}, /* displayOrder */
     {727, 728, 3, false, true}, /* durationMs */
-    {766, 766, 1048, true, false}, /* entries */
-    {794, 795, 344, true, false}, /* eventName */
-    {812, 813, 1051, true, false}, /* executionMode */
-    {994, 995, 1052, true, false}, /* handlerType */
+    {766, 766, 1049, true, false}, /* entries */
+    {794, 795, 345, true, false}, /* eventName */
+    {812, 813, 1052, true, false}, /* executionMode */
+    {994, 995, 1053, true, false}, /* handlerType */
     {1056, 1056, 5, true, false}, /* id */
-    {1936, 1936, 1053, true, false}, /* scope */
-    {2060, 2060, 345, false, false}, /* source */
+    {1936, 1936, 1054, true, false}, /* scope */
+    {2060, 2060, 346, false, false}, /* source */
     {2062, 2065, 5, true, false}, /* sourcePath */
     {2086, 2088, 3, true, false}, /* startedAt */
-    {2093, 2093, 1054, true, false}, /* status */
+    {2093, 2093, 1055, true, false}, /* status */
     {2094, 2095, 5, false, true}, /* statusMessage */
-    {1223, 1223, 1050, true, false}, /* kind */
+    {1223, 1223, 1051, true, false}, /* kind */
     {2169, 2169, 5, true, false}, /* text */
     {664, 664, 5, true, false}, /* delta */
     {1203, 1207, 5, true, false}, /* itemId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {109, 109, 1057, true, false}, /* action */
+    {109, 109, 1058, true, false}, /* action */
     {511, 513, 3, true, false}, /* completedAtMs */
-    {625, 626, 252, true, false}, /* decisionSource */
-    {1875, 1875, 1096, true, false}, /* review */
+    {625, 626, 253, true, false}, /* decisionSource */
+    {1875, 1875, 1097, true, false}, /* review */
     {1879, 1883, 5, true, false}, /* reviewId */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2158, 2160, 5, false, true}, /* targetItemId */
@@ -6550,64 +6551,64 @@ const cx_field cx_schema_fields[] = {
     {2416, 2421, 5, true, false}, /* turnId */
     {485, 485, 5, true, false}, /* command */
     {599, 599, 5, true, false}, /* cwd */
-    {2060, 2060, 1059, true, false}, /* source */
-    {2427, 2427, 246, true, false}, /* type */
+    {2060, 2060, 1060, true, false}, /* source */
+    {2427, 2427, 247, true, false}, /* type */
     {273, 273, 112, true, false}, /* argv */
     {599, 599, 5, true, false}, /* cwd */
     {1683, 1683, 5, true, false}, /* program */
-    {2060, 2060, 1059, true, false}, /* source */
-    {2427, 2427, 1061, true, false}, /* type */
+    {2060, 2060, 1060, true, false}, /* source */
+    {2427, 2427, 1062, true, false}, /* type */
     {254, 256, 5, true, false}, /* approvalId */
     {599, 599, 5, true, false}, /* cwd */
     {1676, 1678, 5, true, false}, /* processId */
     {2099, 2099, 5, true, false}, /* stdin */
-    {2427, 2427, 1063, true, false}, /* type */
+    {2427, 2427, 1064, true, false}, /* type */
     {599, 599, 5, true, false}, /* cwd */
     {906, 906, 112, true, false}, /* files */
-    {2427, 2427, 1065, true, false}, /* type */
+    {2427, 2427, 1066, true, false}, /* type */
     {1025, 1025, 5, true, false}, /* host */
     {1630, 1630, 3, true, false}, /* port */
-    {1715, 1715, 1067, true, false}, /* protocol */
+    {1715, 1715, 1068, true, false}, /* protocol */
     {2157, 2157, 5, true, false}, /* target */
-    {2427, 2427, 1068, true, false}, /* type */
+    {2427, 2427, 1069, true, false}, /* type */
     {538, 540, 5, false, true}, /* connectorId */
     {539, 541, 5, false, true}, /* connectorName */
     {1974, 1974, 5, true, false}, /* server */
     {2370, 2375, 5, true, false}, /* toolName */
     {2373, 2381, 5, false, true}, /* toolTitle */
-    {2427, 2427, 663, true, false}, /* type */
-    {1572, 1572, 1071, true, false}, /* permissions */
+    {2427, 2427, 664, true, false}, /* type */
+    {1572, 1572, 1072, true, false}, /* permissions */
     {1769, 1769, 5, false, true}, /* reason */
-    {2427, 2427, 1095, true, false}, /* type */
-    {900, 905, 1072, false, true}, /* fileSystem */
-    {1454, 1454, 239, false, true}, /* network */
-    {766, 766, 1073, false, true}, /* entries */
+    {2427, 2427, 1096, true, false}, /* type */
+    {900, 905, 1073, false, true}, /* fileSystem */
+    {1454, 1454, 240, false, true}, /* network */
+    {766, 766, 1074, false, true}, /* entries */
     {978, 980, 3, false, true}, /* globScanMaxDepth */
     {1749, 1749, 112, false, true}, /* read */
     {2581, 2581, 112, false, true}, /* write */
-    {53, 53, 1075, true, false}, /* access */
-    {1558, 1558, 1076, true, false}, /* path */
+    {53, 53, 1076, true, false}, /* access */
+    {1558, 1558, 1077, true, false}, /* path */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 1078, true, false}, /* type */
+    {2427, 2427, 1079, true, false}, /* type */
     {1559, 1559, 5, true, false}, /* pattern */
-    {2427, 2427, 1080, true, false}, /* type */
-    {2427, 2427, 1082, true, false}, /* type */
-    {2515, 2515, 1083, true, false}, /* value */
-    {1223, 1223, 1085, true, false}, /* kind */
-    {1223, 1223, 1087, true, false}, /* kind */
-    {1223, 1223, 1089, true, false}, /* kind */
+    {2427, 2427, 1081, true, false}, /* type */
+    {2427, 2427, 1083, true, false}, /* type */
+    {2515, 2515, 1084, true, false}, /* value */
+    {1223, 1223, 1086, true, false}, /* kind */
+    {1223, 1223, 1088, true, false}, /* kind */
+    {1223, 1223, 1090, true, false}, /* kind */
     {2133, 2133, 5, false, true}, /* subpath */
-    {1223, 1223, 1091, true, false}, /* kind */
-    {1223, 1223, 1093, true, false}, /* kind */
-    {1223, 1223, 642, true, false}, /* kind */
+    {1223, 1223, 1092, true, false}, /* kind */
+    {1223, 1223, 1094, true, false}, /* kind */
+    {1223, 1223, 643, true, false}, /* kind */
     {1558, 1558, 5, true, false}, /* path */
     {2133, 2133, 5, false, true}, /* subpath */
     {1748, 1748, 5, false, true}, /* rationale */
-    {1892, 1893, 791, false, true}, /* riskLevel */
-    {2093, 2093, 1097, true, false}, /* status */
-    {2482, 2495, 792, false, true}, /* userAuthorization */
-    {109, 109, 1057, true, false}, /* action */
-    {1875, 1875, 1096, true, false}, /* review */
+    {1892, 1893, 792, false, true}, /* riskLevel */
+    {2093, 2093, 1098, true, false}, /* status */
+    {2482, 2495, 793, false, true}, /* userAuthorization */
+    {109, 109, 1058, true, false}, /* action */
+    {1875, 1875, 1097, true, false}, /* review */
     {1879, 1883, 5, true, false}, /* reviewId */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2158, 2160, 5, false, true}, /* targetItemId */
@@ -6620,10 +6621,10 @@ const cx_field cx_schema_fields[] = {
     {2416, 2421, 5, true, false}, /* turnId */
     {511, 513, 3, true, false}, /* completedAtMs */
     {546, 549, 3, false, true}, /* contentTokenCount */
-    {1183, 1183, 577, true, false}, /* item */
+    {1183, 1183, 578, true, false}, /* item */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {415, 415, 647, true, false}, /* changes */
+    {415, 415, 648, true, false}, /* changes */
     {1203, 1207, 5, true, false}, /* itemId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
@@ -6645,11 +6646,11 @@ const cx_field cx_schema_fields[] = {
     {1203, 1207, 5, true, false}, /* itemId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {1183, 1183, 577, true, false}, /* item */
+    {1183, 1183, 578, true, false}, /* item */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {1479, 1479, 1108, true, false}, /* notification */
+    {1479, 1479, 1109, true, false}, /* notification */
     {2134, 2135, 5, true, false}, /* subscriptionId */
     {1379, 1379, 5, true, false}, /* method */
     {1550, 1550, 0, true, true}, /* params */
@@ -6659,12 +6660,12 @@ const cx_field cx_schema_fields[] = {
     {2137, 2137, 2, true, false}, /* success */
     {2319, 2330, 5, false, true}, /* threadId */
     {784, 784, 5, false, true}, /* error */
-    {876, 878, 1111, false, true}, /* failureReason */
+    {876, 878, 1112, false, true}, /* failureReason */
     {1447, 1447, 5, true, false}, /* name */
-    {2093, 2093, 1112, true, false}, /* status */
+    {2093, 2093, 1113, true, false}, /* status */
     {2319, 2330, 5, false, true}, /* threadId */
     {932, 933, 5, true, false}, /* fromModel */
-    {1769, 1769, 1114, true, false}, /* reason */
+    {1769, 1769, 1115, true, false}, /* reason */
     {2319, 2330, 5, true, false}, /* threadId */
     {2358, 2359, 5, true, false}, /* toModel */
     {2416, 2421, 5, true, false}, /* turnId */
@@ -6677,7 +6678,7 @@ const cx_field cx_schema_fields[] = {
     {2471, 2474, 112, true, false}, /* useCases */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {2518, 2518, 1117, true, false}, /* verifications */
+    {2518, 2518, 1118, true, false}, /* verifications */
     {1370, 1370, 5, true, false}, /* message */
     {1716, 1716, 5, true, false}, /* provider */
     {2319, 2330, 5, true, false}, /* threadId */
@@ -6692,36 +6693,36 @@ const cx_field cx_schema_fields[] = {
     {402, 403, 2, true, false}, /* capReached */
     {665, 666, 5, true, false}, /* deltaBase64 */
     {1675, 1677, 5, true, false}, /* processHandle */
-    {2108, 2108, 1036, true, false}, /* stream */
-    {409, 410, 1123, true, false}, /* changeType */
+    {2108, 2108, 1037, true, false}, /* stream */
+    {409, 410, 1124, true, false}, /* changeType */
     {1700, 1701, 5, true, false}, /* projectId */
-    {1827, 1831, 941, true, false}, /* requestId */
+    {1827, 1831, 942, true, false}, /* requestId */
     {2319, 2330, 5, true, false}, /* threadId */
     {284, 287, 5, true, false}, /* attachmentId */
     {286, 289, 5, true, false}, /* attachmentType */
     {1059, 1060, 5, true, false}, /* identityKey */
-    {1499, 1499, 1126, true, false}, /* operation */
+    {1499, 1499, 1127, true, false}, /* operation */
     {2319, 2330, 5, true, false}, /* threadId */
     {778, 781, 5, true, false}, /* environmentId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {983, 983, 785, true, false}, /* goal */
+    {983, 983, 786, true, false}, /* goal */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2321, 2332, 5, false, true}, /* threadName */
-    {1869, 1869, 1131, true, false}, /* result */
+    {1869, 1869, 1132, true, false}, /* result */
     {2063, 2066, 5, true, false}, /* sourceTurnId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2169, 2169, 5, false, true}, /* text */
-    {2427, 2427, 1133, true, false}, /* type */
-    {2427, 2427, 1135, true, false}, /* type */
+    {2427, 2427, 1134, true, false}, /* type */
+    {2427, 2427, 1136, true, false}, /* type */
     {1700, 1701, 5, true, true}, /* projectId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1753, 1756, 811, true, false}, /* readState */
+    {1753, 1756, 812, true, false}, /* readState */
     {2319, 2330, 5, true, false}, /* threadId */
     {1769, 1769, 5, false, true}, /* reason */
     {2319, 2330, 5, true, false}, /* threadId */
-    {1183, 1183, 973, true, false}, /* item */
+    {1183, 1183, 974, true, false}, /* item */
     {2319, 2330, 5, true, false}, /* threadId */
     {664, 664, 5, true, false}, /* delta */
     {1203, 1207, 5, true, false}, /* itemId */
@@ -6732,7 +6733,7 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {1763, 1767, 5, false, true}, /* realtimeSessionId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2520, 2520, 869, true, false}, /* version */
+    {2520, 2520, 870, true, false}, /* version */
     {664, 664, 5, true, false}, /* delta */
     {1895, 1895, 5, true, false}, /* role */
     {2319, 2330, 5, true, false}, /* threadId */
@@ -6742,30 +6743,30 @@ const cx_field cx_schema_fields[] = {
     {1954, 1956, 5, true, true}, /* sectionId */
     {2319, 2330, 5, true, false}, /* threadId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2326, 2337, 1148, true, false}, /* threadSettings */
-    {114, 119, 751, false, true}, /* activePermissionProfile */
+    {2326, 2337, 1149, true, false}, /* threadSettings */
+    {114, 119, 752, false, true}, /* activePermissionProfile */
     {255, 257, 177, true, false}, /* approvalPolicy */
     {258, 259, 181, true, false}, /* approvalsReviewer */
-    {478, 480, 933, true, false}, /* collaborationMode */
+    {478, 480, 934, true, false}, /* collaborationMode */
     {599, 599, 5, true, false}, /* cwd */
     {708, 711, 112, false, false}, /* disabledPluginIds */
     {743, 743, 5, false, true}, /* effort */
-    {782, 782, 756, false, true}, /* environments */
+    {782, 782, 757, false, true}, /* environments */
     {1401, 1401, 5, true, false}, /* model */
     {1410, 1424, 5, true, false}, /* modelProvider */
-    {1440, 1442, 752, false, false}, /* multiAgentMode */
-    {1577, 1577, 931, false, true}, /* personality */
+    {1440, 1442, 753, false, false}, /* multiAgentMode */
+    {1577, 1577, 932, false, true}, /* personality */
     {1922, 1925, 131, true, false}, /* sandboxPolicy */
     {1985, 1989, 5, false, true}, /* serviceTier */
-    {2139, 2139, 199, false, true}, /* summary */
-    {2093, 2093, 769, true, false}, /* status */
+    {2139, 2139, 200, false, true}, /* summary */
+    {2093, 2093, 770, true, false}, /* status */
     {2319, 2330, 5, true, false}, /* threadId */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2362, 2364, 1151, true, false}, /* tokenUsage */
+    {2362, 2364, 1152, true, false}, /* tokenUsage */
     {2416, 2421, 5, true, false}, /* turnId */
-    {1226, 1226, 1152, true, false}, /* last */
+    {1226, 1226, 1153, true, false}, /* last */
     {1408, 1422, 3, false, true}, /* modelContextWindow */
-    {2386, 2386, 1152, true, false}, /* total */
+    {2386, 2386, 1153, true, false}, /* total */
     {379, 380, 3, false, false}, /* cacheWriteInputTokens */
     {382, 383, 3, true, false}, /* cachedInputTokens */
     {1115, 1122, 3, true, false}, /* inputTokens */
@@ -6773,7 +6774,7 @@ const cx_field cx_schema_fields[] = {
     {1772, 1774, 3, true, false}, /* reasoningOutputTokens */
     {2387, 2388, 3, true, false}, /* totalTokens */
     {2319, 2330, 5, true, false}, /* threadId */
-    {2400, 2400, 568, true, false}, /* turn */
+    {2400, 2400, 569, true, false}, /* turn */
     {697, 697, 5, true, false}, /* diff */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
@@ -6781,10 +6782,10 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
     {841, 841, 5, false, true}, /* explanation */
-    {1582, 1582, 1157, true, false}, /* plan */
+    {1582, 1582, 1158, true, false}, /* plan */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {2093, 2093, 1159, true, false}, /* status */
+    {2093, 2093, 1160, true, false}, /* status */
     {2104, 2104, 5, true, false}, /* step */
     {1370, 1370, 5, true, false}, /* message */
     {2319, 2330, 5, false, true}, /* threadId */
@@ -6792,32 +6793,32 @@ const cx_field cx_schema_fields[] = {
     {871, 874, 2, true, false}, /* failedScan */
     {1915, 1917, 112, true, false}, /* samplePaths */
     {784, 784, 5, false, true}, /* error */
-    {1400, 1400, 1025, true, false}, /* mode */
+    {1400, 1400, 1026, true, false}, /* mode */
     {2137, 2137, 2, true, false}, /* success */
     {1650, 1651, 5, false, true}, /* previousAccountId */
-    {1769, 1769, 1164, true, false}, /* reason */
+    {1769, 1769, 1165, true, false}, /* reason */
     {57, 60, 5, true, false}, /* accessToken */
     {417, 422, 5, true, false}, /* chatgptAccountId */
     {421, 424, 5, false, true}, /* chatgptPlanType */
     {384, 385, 5, true, false}, /* callId */
     {555, 556, 5, true, false}, /* conversationId */
-    {896, 901, 1167, true, false}, /* fileChanges */
+    {896, 901, 1168, true, false}, /* fileChanges */
     {984, 985, 5, false, true}, /* grantRoot */
     {1769, 1769, 5, false, true}, /* reason */
     {543, 543, 5, true, false}, /* content */
-    {2427, 2427, 651, true, false}, /* type */
+    {2427, 2427, 652, true, false}, /* type */
     {543, 543, 5, true, false}, /* content */
-    {2427, 2427, 653, true, false}, /* type */
+    {2427, 2427, 654, true, false}, /* type */
     {1439, 1439, 5, false, true}, /* move_path */
-    {2427, 2427, 655, true, false}, /* type */
+    {2427, 2427, 656, true, false}, /* type */
     {2439, 2439, 5, true, false}, /* unified_diff */
-    {624, 624, 1173, true, false}, /* decision */
-    {262, 262, 1176, false, false}, /* approved_execpolicy_amendment */
-    {667, 667, 1177, false, false}, /* denied */
-    {1459, 1459, 1178, false, false}, /* network_policy_amendment */
+    {624, 624, 1174, true, false}, /* decision */
+    {262, 262, 1177, false, false}, /* approved_execpolicy_amendment */
+    {667, 667, 1178, false, false}, /* denied */
+    {1459, 1459, 1179, false, false}, /* network_policy_amendment */
     {1713, 1713, 112, true, false}, /* proposed_execpolicy_amendment */
     {1794, 1794, 5, true, false}, /* rejection */
-    {1459, 1459, 1179, true, false}, /* network_policy_amendment */
+    {1459, 1459, 1180, true, false}, /* network_policy_amendment */
     {109, 109, 187, true, false}, /* action */
     {1025, 1025, 5, true, false}, /* host */
     {2360, 2360, 5, true, false}, /* token */
@@ -6827,60 +6828,60 @@ const cx_field cx_schema_fields[] = {
     {485, 485, 112, true, false}, /* command */
     {555, 556, 5, true, false}, /* conversationId */
     {599, 599, 5, true, false}, /* cwd */
-    {1555, 1556, 1183, true, false}, /* parsedCmd */
+    {1555, 1556, 1184, true, false}, /* parsedCmd */
     {1769, 1769, 5, false, true}, /* reason */
     {460, 460, 5, true, false}, /* cmd */
     {1447, 1447, 5, true, false}, /* name */
     {1558, 1558, 5, true, false}, /* path */
-    {2427, 2427, 636, true, false}, /* type */
+    {2427, 2427, 637, true, false}, /* type */
     {460, 460, 5, true, false}, /* cmd */
     {1558, 1558, 5, false, true}, /* path */
-    {2427, 2427, 1187, true, false}, /* type */
+    {2427, 2427, 1188, true, false}, /* type */
     {460, 460, 5, true, false}, /* cmd */
     {1558, 1558, 5, false, true}, /* path */
     {1727, 1727, 5, false, true}, /* query */
-    {2427, 2427, 640, true, false}, /* type */
+    {2427, 2427, 641, true, false}, /* type */
     {460, 460, 5, true, false}, /* cmd */
-    {2427, 2427, 642, true, false}, /* type */
-    {128, 134, 1071, false, true}, /* additionalPermissions */
+    {2427, 2427, 643, true, false}, /* type */
+    {128, 134, 1072, false, true}, /* additionalPermissions */
     {254, 256, 5, false, true}, /* approvalId */
-    {324, 327, 1191, false, true}, /* availableDecisions */
+    {324, 327, 1192, false, true}, /* availableDecisions */
     {485, 485, 5, false, true}, /* command */
-    {495, 498, 633, false, true}, /* commandActions */
+    {495, 498, 634, false, true}, /* commandActions */
     {599, 599, 5, false, true}, /* cwd */
     {778, 781, 5, false, true}, /* environmentId */
     {1203, 1207, 5, true, false}, /* itemId */
-    {1223, 1223, 1196, false, false}, /* kind */
-    {1456, 1458, 1197, false, true}, /* networkApprovalContext */
+    {1223, 1223, 1197, false, false}, /* kind */
+    {1456, 1458, 1198, false, true}, /* networkApprovalContext */
     {1711, 1713, 112, false, true}, /* proposedExecpolicyAmendment */
-    {1712, 1714, 1198, false, true}, /* proposedNetworkPolicyAmendments */
+    {1712, 1714, 1199, false, true}, /* proposedNetworkPolicyAmendments */
     {1769, 1769, 5, false, true}, /* reason */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {51, 52, 1195, false, false}, /* acceptWithExecpolicyAmendment */
-    {250, 253, 1178, false, false}, /* applyNetworkPolicyAmendment */
+    {51, 52, 1196, false, false}, /* acceptWithExecpolicyAmendment */
+    {250, 253, 1179, false, false}, /* applyNetworkPolicyAmendment */
     {810, 810, 112, true, false}, /* execpolicy_amendment */
     {1025, 1025, 5, true, false}, /* host */
-    {1715, 1715, 1067, true, false}, /* protocol */
-    {624, 624, 1192, true, false}, /* decision */
+    {1715, 1715, 1068, true, false}, /* protocol */
+    {624, 624, 1193, true, false}, /* decision */
     {984, 985, 5, false, true}, /* grantRoot */
     {1203, 1207, 5, true, false}, /* itemId */
     {1769, 1769, 5, false, true}, /* reason */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {624, 624, 1193, true, false}, /* decision */
+    {624, 624, 1194, true, false}, /* decision */
     {599, 599, 5, true, false}, /* cwd */
     {778, 781, 5, false, true}, /* environmentId */
     {1203, 1207, 5, true, false}, /* itemId */
-    {1572, 1572, 1071, true, false}, /* permissions */
+    {1572, 1572, 1072, true, false}, /* permissions */
     {1769, 1769, 5, false, true}, /* reason */
     {2087, 2089, 3, true, false}, /* startedAtMs */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
-    {1572, 1572, 1071, true, false}, /* permissions */
-    {1936, 1936, 1204, false, false}, /* scope */
+    {1572, 1572, 1072, true, false}, /* permissions */
+    {1936, 1936, 1205, false, false}, /* scope */
     {2113, 2114, 2, false, true}, /* strictAutoReview */
     {272, 272, 0, true, true}, /* arguments */
     {384, 385, 5, true, false}, /* callId */
@@ -6888,49 +6889,49 @@ const cx_field cx_schema_fields[] = {
     {2319, 2330, 5, true, false}, /* threadId */
     {2368, 2368, 5, true, false}, /* tool */
     {2416, 2421, 5, true, false}, /* turnId */
-    {545, 548, 665, true, false}, /* contentItems */
+    {545, 548, 666, true, false}, /* contentItems */
     {2137, 2137, 2, true, false}, /* success */
     {313, 315, 3, false, true}, /* autoResolutionMs */
     {1155, 1170, 2, true, false}, /* isBlocking */
     {1203, 1207, 5, true, false}, /* itemId */
-    {1729, 1729, 1208, true, false}, /* questions */
+    {1729, 1729, 1209, true, false}, /* questions */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, true, false}, /* turnId */
     {1007, 1007, 5, true, false}, /* header */
     {1056, 1056, 5, true, false}, /* id */
     {1164, 1179, 2, false, false}, /* isOther */
     {1166, 1181, 2, false, false}, /* isSecret */
-    {1502, 1502, 1210, false, true}, /* options */
+    {1502, 1502, 1211, false, true}, /* options */
     {1728, 1728, 5, true, false}, /* question */
     {676, 676, 5, true, false}, /* description */
     {1224, 1224, 5, true, false}, /* label */
-    {220, 220, 1213, true, false}, /* answers */
+    {220, 220, 1214, true, false}, /* answers */
     {220, 220, 112, true, false}, /* answers */
     {46, 46, 0, false, true}, /* _meta */
     {408, 408, 5, true, false}, /* challenge */
     {676, 676, 5, true, false}, /* description */
-    {1400, 1400, 1217, true, false}, /* mode */
+    {1400, 1400, 1218, true, false}, /* mode */
     {1979, 1983, 5, true, false}, /* serverName */
     {2319, 2330, 5, true, false}, /* threadId */
     {2355, 2355, 5, true, false}, /* title */
     {2416, 2421, 5, false, true}, /* turnId */
     {46, 46, 0, false, true}, /* _meta */
     {1370, 1370, 5, true, false}, /* message */
-    {1400, 1400, 1219, true, false}, /* mode */
+    {1400, 1400, 1220, true, false}, /* mode */
     {1833, 1834, 0, true, false}, /* requestedSchema */
     {1979, 1983, 5, true, false}, /* serverName */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {46, 46, 0, false, true}, /* _meta */
     {1370, 1370, 5, true, false}, /* message */
-    {1400, 1400, 1221, true, false}, /* mode */
+    {1400, 1400, 1222, true, false}, /* mode */
     {1833, 1834, 0, true, true}, /* requestedSchema */
     {1979, 1983, 5, true, false}, /* serverName */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {46, 46, 0, false, true}, /* _meta */
     {1370, 1370, 5, true, false}, /* message */
-    {1400, 1400, 1223, true, false}, /* mode */
+    {1400, 1400, 1224, true, false}, /* mode */
     {1833, 1834, 0, true, true}, /* requestedSchema */
     {1979, 1983, 5, true, false}, /* serverName */
     {2319, 2330, 5, true, false}, /* threadId */
@@ -6938,13 +6939,13 @@ const cx_field cx_schema_fields[] = {
     {46, 46, 0, false, true}, /* _meta */
     {745, 746, 5, true, false}, /* elicitationId */
     {1370, 1370, 5, true, false}, /* message */
-    {1400, 1400, 1225, true, false}, /* mode */
+    {1400, 1400, 1226, true, false}, /* mode */
     {1979, 1983, 5, true, false}, /* serverName */
     {2319, 2330, 5, true, false}, /* threadId */
     {2416, 2421, 5, false, true}, /* turnId */
     {2465, 2465, 5, true, false}, /* url */
     {46, 46, 0, false, true}, /* _meta */
-    {109, 109, 1227, true, false}, /* action */
+    {109, 109, 1228, true, false}, /* action */
     {543, 543, 0, false, true}, /* content */
 };
 
@@ -6961,60 +6962,60 @@ const uint16_t cx_schema_lists[] = {
     1995, 1237, 1238, 1485, 1486, 178, 179, 2447, 1487, 1460, 2480, 316, 992, 311, 1707, 2583,
     260, 155, 670, 2080, 1947, 5, 112, 416, 221, 2386, 362, 311, 520, 682, 1466, 1290,
     1358, 1011, 1750, 2568, 609, 707, 381, 1095, 1258, 744, 2435, 1446, 2400, 2172, 894, 1221,
-    311, 783, 2466, 485, 245, 1355, 247, 1707, 249, 138, 251, 485, 1355, 1707, 138, 259,
-    260, 1466, 2092, 354, 1216, 1759, 1564, 713, 2442, 353, 2434, 2078, 672, 1822, 1809, 2000,
-    0, 3, 31, 20, 11, 33, 6, 2, 12, 30, 1809, 894, 698, 485, 343, 1342,
-    347, 1707, 349, 138, 350, 1641, 1634, 1642, 1568, 1635, 1640, 1633, 1997, 1994, 2487, 2128,
+    311, 783, 2466, 485, 246, 1355, 248, 1707, 250, 138, 252, 485, 1355, 1707, 138, 260,
+    261, 1466, 2092, 354, 1216, 1759, 1564, 713, 2442, 353, 2434, 2078, 672, 1822, 1809, 2000,
+    0, 3, 31, 20, 11, 33, 6, 2, 12, 30, 1809, 894, 698, 485, 344, 1342,
+    348, 1707, 350, 138, 351, 1641, 1634, 1642, 1568, 1635, 1640, 1633, 1997, 1994, 2487, 2128,
     2129, 2105, 1146, 2154, 2480, 1684, 1357, 1995, 1591, 459, 458, 1235, 1236, 2442, 1292, 2447,
     2397, 1436, 1342, 311, 429, 623, 953, 2383, 2442, 2446, 1472, 341, 1483, 1474, 2090, 536,
-    307, 868, 399, 707, 2081, 618, 620, 2169, 1064, 292, 707, 2507, 2508, 596, 413, 342,
-    415, 972, 418, 596, 211, 212, 342, 1495, 422, 596, 424, 342, 432, 972, 433, 1495,
-    1466, 426, 779, 428, 860, 430, 1466, 779, 860, 18, 19, 4, 1, 710, 1584, 1838,
+    307, 868, 399, 707, 2081, 618, 620, 2169, 1064, 292, 707, 2507, 2508, 596, 414, 342,
+    416, 972, 419, 596, 211, 212, 342, 1495, 423, 596, 425, 342, 433, 972, 434, 1495,
+    1466, 427, 779, 429, 860, 431, 1466, 779, 860, 18, 19, 4, 1, 710, 1584, 1838,
     2442, 14, 1, 8, 44, 7, 10, 41, 21, 2480, 989, 2566, 1758, 734, 1544, 1259,
-    466, 975, 468, 1480, 470, 1799, 472, 1259, 975, 1480, 1799, 1259, 2525, 2567, 2019, 565,
-    15, 16, 1026, 491, 606, 495, 2549, 497, 2550, 499, 13, 40, 43, 39, 5, 29,
+    467, 975, 469, 1480, 471, 1799, 473, 1259, 975, 1480, 1799, 1259, 2525, 2567, 2019, 565,
+    15, 16, 1026, 492, 606, 496, 2549, 498, 2550, 500, 13, 40, 43, 39, 5, 29,
     32, 1026, 606, 2549, 2550, 981, 2566, 1575, 1758, 734, 41, 21, 10, 274, 675, 1632,
-    1780, 707, 537, 536, 787, 1105, 2433, 559, 336, 561, 503, 563, 595, 565, 2433, 336,
-    503, 595, 5, 571, 1875, 504, 2485, 578, 1019, 600, 140, 604, 958, 615, 1582, 628,
-    1770, 630, 496, 632, 895, 646, 1343, 657, 729, 664, 477, 674, 2118, 681, 2539, 684,
-    1067, 694, 2046, 696, 1065, 698, 761, 704, 820, 706, 552, 708, 2169, 581, 1064, 586,
-    1261, 589, 292, 591, 1260, 593, 2033, 595, 1367, 597, 2169, 311, 1290, 1011, 1511, 1064,
-    1261, 292, 1260, 2033, 1367, 2485, 1019, 278, 502, 1557, 907, 140, 5, 617, 1121, 619,
-    1117, 621, 1116, 623, 753, 625, 1121, 1117, 1116, 753, 958, 1582, 1770, 1749, 635, 1256,
-    637, 1945, 639, 2442, 641, 1749, 1256, 1945, 2442, 138, 2488, 2438, 2437, 1074, 509, 868,
-    628, 496, 123, 650, 661, 652, 2448, 654, 123, 661, 2448, 895, 1105, 956, 1074, 509,
-    868, 1343, 1114, 667, 1110, 669, 1109, 671, 1114, 1110, 1109, 729, 1565, 1907, 1150, 509,
+    1780, 707, 537, 536, 787, 1105, 2433, 560, 336, 562, 503, 564, 595, 566, 2433, 336,
+    503, 595, 5, 572, 1875, 504, 2485, 579, 1019, 601, 140, 605, 958, 616, 1582, 629,
+    1770, 631, 496, 633, 895, 647, 1343, 658, 729, 665, 477, 675, 2118, 682, 2539, 685,
+    1067, 695, 2046, 697, 1065, 699, 761, 705, 820, 707, 552, 709, 2169, 582, 1064, 587,
+    1261, 590, 292, 592, 1260, 594, 2033, 596, 1367, 598, 2169, 311, 1290, 1011, 1511, 1064,
+    1261, 292, 1260, 2033, 1367, 2485, 1019, 278, 502, 1557, 907, 140, 5, 618, 1121, 620,
+    1117, 622, 1116, 624, 753, 626, 1121, 1117, 1116, 753, 958, 1582, 1770, 1749, 636, 1256,
+    638, 1945, 640, 2442, 642, 1749, 1256, 1945, 2442, 138, 2488, 2438, 2437, 1074, 509, 868,
+    628, 496, 123, 651, 661, 653, 2448, 655, 123, 661, 2448, 895, 1105, 956, 1074, 509,
+    868, 1343, 1114, 668, 1110, 670, 1109, 672, 1114, 1110, 1109, 729, 1565, 1907, 1150, 509,
     787, 2030, 1470, 1074, 509, 868, 1150, 2070, 1967, 1871, 2532, 455, 1968, 916, 1147, 1255,
-    477, 2085, 1143, 1150, 509, 2118, 1945, 686, 1492, 687, 908, 689, 1520, 691, 1492, 908,
+    477, 2085, 1143, 1150, 509, 2118, 1945, 687, 1492, 688, 908, 690, 1520, 692, 1492, 908,
     1520, 2539, 1067, 2046, 2468, 1065, 761, 820, 552, 1471, 2139, 953, 509, 1150, 868, 1074,
-    2480, 1824, 2154, 137, 564, 816, 753, 754, 843, 1663, 1234, 1547, 763, 764, 435, 2531,
-    806, 237, 2442, 766, 767, 1875, 504, 1366, 1471, 770, 1061, 772, 2155, 774, 112, 776,
+    2480, 1824, 2154, 137, 564, 816, 754, 755, 843, 1663, 1234, 1547, 764, 765, 435, 2531,
+    806, 237, 2442, 767, 768, 1875, 504, 1366, 1471, 771, 1061, 773, 2155, 775, 112, 777,
     1471, 1061, 2155, 2533, 2534, 112, 2480, 317, 112, 1560, 361, 2469, 371, 508, 1290, 1358,
-    1011, 584, 2442, 1290, 1358, 1011, 5, 796, 1183, 568, 2452, 1781, 1957, 435, 2531, 806,
-    237, 2117, 2121, 2119, 2122, 2120, 2442, 2328, 813, 2400, 815, 2328, 2400, 751, 707, 1749,
-    843, 2444, 844, 2444, 2480, 686, 277, 207, 268, 275, 291, 335, 367, 370, 407, 558,
+    1011, 584, 2442, 1290, 1358, 1011, 5, 797, 1183, 568, 2452, 1781, 1957, 435, 2531, 806,
+    237, 2117, 2121, 2119, 2122, 2120, 2442, 2328, 814, 2400, 816, 2328, 2400, 751, 707, 1749,
+    844, 2444, 845, 2444, 2480, 686, 277, 207, 268, 275, 291, 335, 367, 370, 407, 558,
     561, 732, 750, 993, 996, 1013, 1217, 1239, 1301, 1302, 1387, 1451, 1631, 1890, 1891, 1894,
     1914, 1966, 2021, 2054, 2055, 2075, 2354, 2514, 2519, 2526, 2171, 502, 352, 2169, 292, 2546,
-    863, 2542, 865, 817, 867, 2546, 2542, 817, 2507, 2508, 2513, 136, 873, 1370, 875, 145,
-    882, 1770, 886, 1265, 895, 959, 900, 2378, 902, 960, 904, 597, 906, 598, 908, 2379,
-    910, 2541, 912, 1069, 919, 506, 921, 533, 923, 507, 926, 553, 928, 1520, 691, 136,
-    1121, 619, 1117, 621, 1116, 623, 1538, 878, 1538, 1370, 1121, 619, 753, 625, 145, 1775,
-    889, 2169, 891, 1775, 2142, 806, 509, 1076, 1093, 1265, 959, 2378, 960, 597, 598, 2379,
-    1945, 686, 1493, 914, 909, 916, 1520, 691, 1493, 909, 2541, 1069, 506, 533, 507, 553,
-    1466, 931, 1639, 3, 5, 568, 2452, 1781, 957, 959, 1448, 961, 957, 1448, 2091, 433,
-    1183, 971, 1760, 972, 2418, 992, 2414, 994, 1764, 974, 2391, 976, 351, 979, 1762, 988,
-    1764, 2480, 277, 2391, 2551, 981, 1106, 983, 1107, 985, 2551, 1106, 1107, 351, 756, 868,
+    864, 2542, 866, 817, 868, 2546, 2542, 817, 2507, 2508, 2513, 136, 874, 1370, 876, 145,
+    883, 1770, 887, 1265, 896, 959, 901, 2378, 903, 960, 905, 597, 907, 598, 909, 2379,
+    911, 2541, 913, 1069, 920, 506, 922, 533, 924, 507, 927, 553, 929, 1520, 692, 136,
+    1121, 620, 1117, 622, 1116, 624, 1538, 879, 1538, 1370, 1121, 620, 753, 626, 145, 1775,
+    890, 2169, 892, 1775, 2142, 806, 509, 1076, 1093, 1265, 959, 2378, 960, 597, 598, 2379,
+    1945, 687, 1493, 915, 909, 917, 1520, 692, 1493, 909, 2541, 1069, 506, 533, 507, 553,
+    1466, 931, 1639, 3, 5, 568, 2452, 1781, 957, 960, 1448, 962, 957, 1448, 2091, 433,
+    1183, 972, 1760, 973, 2418, 993, 2414, 995, 1764, 975, 2391, 977, 351, 980, 1762, 989,
+    1764, 2480, 277, 2391, 2551, 982, 1106, 984, 1107, 986, 2551, 1106, 1107, 351, 756, 868,
     1762, 1760, 2418, 2414, 1471, 1475, 2445, 249, 2159, 2447, 248, 576, 357, 1719, 1759, 1469,
     2449, 744, 2435, 1240, 224, 416, 418, 1008, 139, 1576, 344, 343, 2100, 2096, 2535, 2105,
     889, 551, 784, 2153, 278, 485, 1342, 1707, 138, 2172, 2400, 1907, 509, 868, 361, 2106,
-    485, 1058, 814, 1060, 2582, 1062, 251, 1064, 1455, 1066, 1343, 1069, 1828, 1070, 2020, 2436,
-    814, 2582, 251, 1027, 1036, 2050, 2051, 1455, 1749, 2581, 670, 1558, 1077, 979, 1079, 2071,
-    1081, 1558, 979, 2071, 1898, 1084, 1392, 1086, 1702, 1088, 2357, 1090, 2045, 1092, 2442, 1094,
+    485, 1059, 814, 1061, 2582, 1063, 251, 1065, 1455, 1067, 1343, 1070, 1828, 1071, 2020, 2436,
+    814, 2582, 251, 1027, 1036, 2050, 2051, 1455, 1749, 2581, 670, 1558, 1078, 979, 1080, 2071,
+    1082, 1558, 979, 2071, 1898, 1085, 1392, 1087, 1702, 1089, 2357, 1091, 2045, 1093, 2442, 1095,
     1898, 1392, 1702, 2357, 2045, 1828, 1074, 261, 667, 2345, 48, 1777, 2090, 1759, 868, 399,
-    1012, 2398, 564, 2450, 662, 564, 662, 509, 1132, 868, 1134, 509, 868, 1564, 1074, 509,
-    2428, 123, 1169, 661, 1170, 2448, 1171, 1174, 1175, 261, 263, 264, 2346, 47, 1749, 1185,
-    1257, 1186, 1945, 1188, 2442, 1189, 1257, 1193, 1194, 49, 50, 627, 395, 485, 2582, 1037,
-    2400, 1992, 1497, 1216, 928, 1218, 1496, 1220, 1498, 1222, 2465, 1224, 1497, 928, 1496, 1498,
+    1012, 2398, 564, 2450, 662, 564, 662, 509, 1133, 868, 1135, 509, 868, 1564, 1074, 509,
+    2428, 123, 1170, 661, 1171, 2448, 1172, 1175, 1176, 261, 263, 264, 2346, 47, 1749, 1186,
+    1257, 1187, 1945, 1189, 2442, 1190, 1257, 1194, 1195, 49, 50, 627, 395, 485, 2582, 1037,
+    2400, 1992, 1497, 1217, 928, 1219, 1496, 1221, 1498, 1223, 2465, 1225, 1497, 928, 1496, 1498,
     2465, 49, 627, 395,
 };
 
@@ -7049,258 +7050,258 @@ const cx_method cx_schema_methods[] = {
     {526, 522, CX_METHOD_REQUEST, true, 146, 150}, /* config/batchWrite */
     {527, 523, CX_METHOD_REQUEST, false, 0, 6}, /* config/mcpServer/reload */
     {528, 524, CX_METHOD_REQUEST, true, 173, 174}, /* config/read */
-    {529, 525, CX_METHOD_REQUEST, true, 210, 150}, /* config/value/write */
-    {530, 532, CX_METHOD_REQUEST, false, 0, 211}, /* configRequirements/read */
-    {774, 771, CX_METHOD_REQUEST, true, 267, 6}, /* environment/add */
-    {775, 772, CX_METHOD_REQUEST, true, 269, 270}, /* environment/info */
-    {776, 773, CX_METHOD_REQUEST, true, 269, 272}, /* environment/status */
-    {829, 835, CX_METHOD_REQUEST, true, 274, 274}, /* experimentalFeature/enablement/set */
-    {830, 836, CX_METHOD_REQUEST, true, 275, 276}, /* experimentalFeature/list */
-    {849, 856, CX_METHOD_REQUEST, true, 280, 281}, /* externalAgentConfig/detect */
-    {850, 857, CX_METHOD_REQUEST, true, 295, 296}, /* externalAgentConfig/import */
-    {853, 858, CX_METHOD_REQUEST, false, 0, 297}, /* externalAgentConfig/import/readHistories */
-    {854, 859, CX_METHOD_REQUEST, true, 307, 296}, /* externalAgentConfig/import/recordHistory */
-    {892, 890, CX_METHOD_REQUEST, true, 310, 311}, /* feedback/save */
-    {893, 891, CX_METHOD_REQUEST, true, 312, 313}, /* feedback/upload */
-    {944, 934, CX_METHOD_REQUEST, true, 314, 6}, /* fs/copy */
-    {945, 935, CX_METHOD_REQUEST, true, 315, 6}, /* fs/createDirectory */
-    {946, 936, CX_METHOD_REQUEST, true, 316, 317}, /* fs/getMetadata */
-    {947, 937, CX_METHOD_REQUEST, true, 316, 318}, /* fs/readDirectory */
-    {948, 938, CX_METHOD_REQUEST, true, 316, 321}, /* fs/readFile */
-    {949, 939, CX_METHOD_REQUEST, true, 322, 6}, /* fs/remove */
-    {950, 940, CX_METHOD_REQUEST, true, 323, 6}, /* fs/unwatch */
-    {951, 941, CX_METHOD_REQUEST, true, 324, 316}, /* fs/watch */
-    {952, 942, CX_METHOD_REQUEST, true, 325, 6}, /* fs/writeFile */
-    {961, 967, CX_METHOD_REQUEST, true, 326, 327}, /* fuzzyFileSearch */
-    {963, 968, CX_METHOD_REQUEST, true, 332, 6}, /* fuzzyFileSearch/sessionStart */
-    {964, 969, CX_METHOD_REQUEST, true, 333, 6}, /* fuzzyFileSearch/sessionStop */
-    {965, 970, CX_METHOD_REQUEST, true, 334, 6}, /* fuzzyFileSearch/sessionUpdate */
-    {1024, 1023, CX_METHOD_REQUEST, true, 335, 336}, /* hooks/list */
-    {1103, 1103, CX_METHOD_REQUEST, true, 351, 354}, /* initialize */
-    {1307, 1304, CX_METHOD_REQUEST, true, 355, 356}, /* marketplace/add */
-    {1308, 1305, CX_METHOD_REQUEST, true, 357, 358}, /* marketplace/remove */
-    {1309, 1306, CX_METHOD_REQUEST, true, 359, 360}, /* marketplace/upgrade */
-    {1332, 1347, CX_METHOD_REQUEST, true, 363, 6}, /* mcpServer/event/stream/start */
-    {1333, 1348, CX_METHOD_REQUEST, true, 364, 6}, /* mcpServer/event/stream/stop */
-    {1334, 1349, CX_METHOD_REQUEST, true, 365, 367}, /* mcpServer/oauth/login */
-    {1336, 1350, CX_METHOD_REQUEST, true, 368, 370}, /* mcpServer/resource/read */
-    {1338, 1351, CX_METHOD_REQUEST, true, 373, 374}, /* mcpServer/tool/call */
-    {1340, 1353, CX_METHOD_REQUEST, true, 376, 378}, /* mcpServerStatus/list */
+    {529, 525, CX_METHOD_REQUEST, true, 211, 150}, /* config/value/write */
+    {530, 532, CX_METHOD_REQUEST, false, 0, 212}, /* configRequirements/read */
+    {774, 771, CX_METHOD_REQUEST, true, 268, 6}, /* environment/add */
+    {775, 772, CX_METHOD_REQUEST, true, 270, 271}, /* environment/info */
+    {776, 773, CX_METHOD_REQUEST, true, 270, 273}, /* environment/status */
+    {829, 835, CX_METHOD_REQUEST, true, 275, 275}, /* experimentalFeature/enablement/set */
+    {830, 836, CX_METHOD_REQUEST, true, 276, 277}, /* experimentalFeature/list */
+    {849, 856, CX_METHOD_REQUEST, true, 281, 282}, /* externalAgentConfig/detect */
+    {850, 857, CX_METHOD_REQUEST, true, 296, 297}, /* externalAgentConfig/import */
+    {853, 858, CX_METHOD_REQUEST, false, 0, 298}, /* externalAgentConfig/import/readHistories */
+    {854, 859, CX_METHOD_REQUEST, true, 308, 297}, /* externalAgentConfig/import/recordHistory */
+    {892, 890, CX_METHOD_REQUEST, true, 311, 312}, /* feedback/save */
+    {893, 891, CX_METHOD_REQUEST, true, 313, 314}, /* feedback/upload */
+    {944, 934, CX_METHOD_REQUEST, true, 315, 6}, /* fs/copy */
+    {945, 935, CX_METHOD_REQUEST, true, 316, 6}, /* fs/createDirectory */
+    {946, 936, CX_METHOD_REQUEST, true, 317, 318}, /* fs/getMetadata */
+    {947, 937, CX_METHOD_REQUEST, true, 317, 319}, /* fs/readDirectory */
+    {948, 938, CX_METHOD_REQUEST, true, 317, 322}, /* fs/readFile */
+    {949, 939, CX_METHOD_REQUEST, true, 323, 6}, /* fs/remove */
+    {950, 940, CX_METHOD_REQUEST, true, 324, 6}, /* fs/unwatch */
+    {951, 941, CX_METHOD_REQUEST, true, 325, 317}, /* fs/watch */
+    {952, 942, CX_METHOD_REQUEST, true, 326, 6}, /* fs/writeFile */
+    {961, 967, CX_METHOD_REQUEST, true, 327, 328}, /* fuzzyFileSearch */
+    {963, 968, CX_METHOD_REQUEST, true, 333, 6}, /* fuzzyFileSearch/sessionStart */
+    {964, 969, CX_METHOD_REQUEST, true, 334, 6}, /* fuzzyFileSearch/sessionStop */
+    {965, 970, CX_METHOD_REQUEST, true, 335, 6}, /* fuzzyFileSearch/sessionUpdate */
+    {1024, 1023, CX_METHOD_REQUEST, true, 336, 337}, /* hooks/list */
+    {1103, 1103, CX_METHOD_REQUEST, true, 352, 355}, /* initialize */
+    {1307, 1304, CX_METHOD_REQUEST, true, 356, 357}, /* marketplace/add */
+    {1308, 1305, CX_METHOD_REQUEST, true, 358, 359}, /* marketplace/remove */
+    {1309, 1306, CX_METHOD_REQUEST, true, 360, 361}, /* marketplace/upgrade */
+    {1332, 1347, CX_METHOD_REQUEST, true, 364, 6}, /* mcpServer/event/stream/start */
+    {1333, 1348, CX_METHOD_REQUEST, true, 365, 6}, /* mcpServer/event/stream/stop */
+    {1334, 1349, CX_METHOD_REQUEST, true, 366, 368}, /* mcpServer/oauth/login */
+    {1336, 1350, CX_METHOD_REQUEST, true, 369, 371}, /* mcpServer/resource/read */
+    {1338, 1351, CX_METHOD_REQUEST, true, 374, 375}, /* mcpServer/tool/call */
+    {1340, 1353, CX_METHOD_REQUEST, true, 377, 379}, /* mcpServerStatus/list */
     {1362, 1360, CX_METHOD_REQUEST, false, 0, 6}, /* memory/reset */
-    {1363, 1361, CX_METHOD_REQUEST, true, 390, 391}, /* memory/status */
-    {1397, 1396, CX_METHOD_REQUEST, true, 392, 393}, /* mock/experimentalMethod */
-    {1403, 1402, CX_METHOD_REQUEST, true, 394, 395}, /* model/list */
-    {1413, 1425, CX_METHOD_REQUEST, true, 6, 410}, /* modelProvider/capabilities/read */
-    {1414, 1426, CX_METHOD_REQUEST, true, 411, 419}, /* modelProvider/config/write */
-    {1415, 1427, CX_METHOD_REQUEST, true, 6, 434}, /* modelProvider/list */
-    {1567, 1570, CX_METHOD_REQUEST, true, 436, 437}, /* permissionProfile/list */
-    {1605, 1592, CX_METHOD_REQUEST, true, 440, 441}, /* plugin/install */
-    {1606, 1593, CX_METHOD_REQUEST, true, 445, 446}, /* plugin/installed */
-    {1607, 1594, CX_METHOD_REQUEST, true, 474, 477}, /* plugin/list */
-    {1608, 1595, CX_METHOD_REQUEST, true, 478, 479}, /* plugin/read */
-    {1609, 1596, CX_METHOD_REQUEST, true, 502, 503}, /* plugin/reconcile */
-    {1610, 1597, CX_METHOD_REQUEST, true, 506, 508}, /* plugin/search */
-    {1611, 1598, CX_METHOD_REQUEST, true, 511, 512}, /* plugin/share/checkout */
-    {1612, 1599, CX_METHOD_REQUEST, true, 511, 6}, /* plugin/share/delete */
-    {1613, 1600, CX_METHOD_REQUEST, true, 6, 513}, /* plugin/share/list */
-    {1614, 1601, CX_METHOD_REQUEST, true, 516, 520}, /* plugin/share/save */
-    {1615, 1602, CX_METHOD_REQUEST, true, 521, 523}, /* plugin/share/updateTargets */
-    {1616, 1603, CX_METHOD_REQUEST, true, 524, 525}, /* plugin/skill/read */
-    {1617, 1604, CX_METHOD_REQUEST, true, 526, 6}, /* plugin/uninstall */
-    {1670, 1665, CX_METHOD_REQUEST, true, 527, 6}, /* process/kill */
-    {1672, 1666, CX_METHOD_REQUEST, true, 528, 6}, /* process/resizePty */
-    {1673, 1667, CX_METHOD_REQUEST, true, 529, 6}, /* process/spawn */
-    {1674, 1668, CX_METHOD_REQUEST, true, 530, 6}, /* process/writeStdin */
-    {1693, 1685, CX_METHOD_REQUEST, true, 531, 533}, /* project/create */
-    {1694, 1686, CX_METHOD_REQUEST, true, 535, 6}, /* project/delete */
-    {1695, 1687, CX_METHOD_REQUEST, true, 536, 533}, /* project/import */
-    {1696, 1688, CX_METHOD_REQUEST, true, 537, 540}, /* project/list */
-    {1697, 1689, CX_METHOD_REQUEST, true, 542, 6}, /* project/move */
-    {1698, 1690, CX_METHOD_REQUEST, true, 535, 533}, /* project/read */
-    {1699, 1691, CX_METHOD_REQUEST, true, 543, 533}, /* project/update */
-    {1800, 1812, CX_METHOD_REQUEST, true, 544, 545}, /* remoteControl/client/list */
-    {1801, 1813, CX_METHOD_REQUEST, true, 548, 6}, /* remoteControl/client/revoke */
-    {1802, 1814, CX_METHOD_REQUEST, true, 549, 550}, /* remoteControl/disable */
-    {1803, 1815, CX_METHOD_REQUEST, true, 549, 550}, /* remoteControl/enable */
-    {1804, 1816, CX_METHOD_REQUEST, true, 552, 553}, /* remoteControl/pairing/start */
-    {1805, 1817, CX_METHOD_REQUEST, true, 554, 555}, /* remoteControl/pairing/status */
-    {1807, 1818, CX_METHOD_REQUEST, false, 0, 550}, /* remoteControl/status/read */
-    {1877, 1876, CX_METHOD_REQUEST, true, 556, 567}, /* review/start */
+    {1363, 1361, CX_METHOD_REQUEST, true, 391, 392}, /* memory/status */
+    {1397, 1396, CX_METHOD_REQUEST, true, 393, 394}, /* mock/experimentalMethod */
+    {1403, 1402, CX_METHOD_REQUEST, true, 395, 396}, /* model/list */
+    {1413, 1425, CX_METHOD_REQUEST, true, 6, 411}, /* modelProvider/capabilities/read */
+    {1414, 1426, CX_METHOD_REQUEST, true, 412, 420}, /* modelProvider/config/write */
+    {1415, 1427, CX_METHOD_REQUEST, true, 6, 435}, /* modelProvider/list */
+    {1567, 1570, CX_METHOD_REQUEST, true, 437, 438}, /* permissionProfile/list */
+    {1605, 1592, CX_METHOD_REQUEST, true, 441, 442}, /* plugin/install */
+    {1606, 1593, CX_METHOD_REQUEST, true, 446, 447}, /* plugin/installed */
+    {1607, 1594, CX_METHOD_REQUEST, true, 475, 478}, /* plugin/list */
+    {1608, 1595, CX_METHOD_REQUEST, true, 479, 480}, /* plugin/read */
+    {1609, 1596, CX_METHOD_REQUEST, true, 503, 504}, /* plugin/reconcile */
+    {1610, 1597, CX_METHOD_REQUEST, true, 507, 509}, /* plugin/search */
+    {1611, 1598, CX_METHOD_REQUEST, true, 512, 513}, /* plugin/share/checkout */
+    {1612, 1599, CX_METHOD_REQUEST, true, 512, 6}, /* plugin/share/delete */
+    {1613, 1600, CX_METHOD_REQUEST, true, 6, 514}, /* plugin/share/list */
+    {1614, 1601, CX_METHOD_REQUEST, true, 517, 521}, /* plugin/share/save */
+    {1615, 1602, CX_METHOD_REQUEST, true, 522, 524}, /* plugin/share/updateTargets */
+    {1616, 1603, CX_METHOD_REQUEST, true, 525, 526}, /* plugin/skill/read */
+    {1617, 1604, CX_METHOD_REQUEST, true, 527, 6}, /* plugin/uninstall */
+    {1670, 1665, CX_METHOD_REQUEST, true, 528, 6}, /* process/kill */
+    {1672, 1666, CX_METHOD_REQUEST, true, 529, 6}, /* process/resizePty */
+    {1673, 1667, CX_METHOD_REQUEST, true, 530, 6}, /* process/spawn */
+    {1674, 1668, CX_METHOD_REQUEST, true, 531, 6}, /* process/writeStdin */
+    {1693, 1685, CX_METHOD_REQUEST, true, 532, 534}, /* project/create */
+    {1694, 1686, CX_METHOD_REQUEST, true, 536, 6}, /* project/delete */
+    {1695, 1687, CX_METHOD_REQUEST, true, 537, 534}, /* project/import */
+    {1696, 1688, CX_METHOD_REQUEST, true, 538, 541}, /* project/list */
+    {1697, 1689, CX_METHOD_REQUEST, true, 543, 6}, /* project/move */
+    {1698, 1690, CX_METHOD_REQUEST, true, 536, 534}, /* project/read */
+    {1699, 1691, CX_METHOD_REQUEST, true, 544, 534}, /* project/update */
+    {1800, 1812, CX_METHOD_REQUEST, true, 545, 546}, /* remoteControl/client/list */
+    {1801, 1813, CX_METHOD_REQUEST, true, 549, 6}, /* remoteControl/client/revoke */
+    {1802, 1814, CX_METHOD_REQUEST, true, 550, 551}, /* remoteControl/disable */
+    {1803, 1815, CX_METHOD_REQUEST, true, 550, 551}, /* remoteControl/enable */
+    {1804, 1816, CX_METHOD_REQUEST, true, 553, 554}, /* remoteControl/pairing/start */
+    {1805, 1817, CX_METHOD_REQUEST, true, 555, 556}, /* remoteControl/pairing/status */
+    {1807, 1818, CX_METHOD_REQUEST, false, 0, 551}, /* remoteControl/status/read */
+    {1877, 1876, CX_METHOD_REQUEST, true, 557, 568}, /* review/start */
     {1897, 1896, CX_METHOD_REQUEST, false, 0, 6}, /* rollout/compress */
-    {1976, 1975, CX_METHOD_REQUEST, true, 6, 712}, /* server/diagnostics */
-    {2042, 2038, CX_METHOD_REQUEST, true, 716, 717}, /* skills/config/write */
-    {2043, 2039, CX_METHOD_REQUEST, true, 718, 6}, /* skills/extraRoots/set */
-    {2044, 2040, CX_METHOD_REQUEST, true, 719, 720}, /* skills/list */
-    {2230, 2173, CX_METHOD_REQUEST, true, 729, 6}, /* thread/approveGuardianDeniedAction */
-    {2231, 2174, CX_METHOD_REQUEST, true, 730, 6}, /* thread/archive */
-    {2233, 2175, CX_METHOD_REQUEST, true, 731, 732}, /* thread/attachment/add */
-    {2234, 2176, CX_METHOD_REQUEST, true, 735, 736}, /* thread/attachment/list */
-    {2235, 2178, CX_METHOD_REQUEST, true, 738, 6}, /* thread/attachment/remove */
-    {2237, 2177, CX_METHOD_REQUEST, true, 739, 740}, /* thread/attachmentOwner/list */
-    {2238, 2179, CX_METHOD_REQUEST, true, 730, 6}, /* thread/backgroundTerminals/clean */
-    {2239, 2180, CX_METHOD_REQUEST, true, 735, 743}, /* thread/backgroundTerminals/list */
-    {2240, 2181, CX_METHOD_REQUEST, true, 746, 747}, /* thread/backgroundTerminals/terminate */
-    {2242, 2182, CX_METHOD_REQUEST, true, 730, 6}, /* thread/compact/start */
-    {2244, 2183, CX_METHOD_REQUEST, true, 730, 748}, /* thread/decrement_elicitation */
-    {2245, 2184, CX_METHOD_REQUEST, true, 730, 6}, /* thread/delete */
-    {2249, 2185, CX_METHOD_REQUEST, true, 749, 750}, /* thread/fork */
-    {2250, 2186, CX_METHOD_REQUEST, true, 781, 783}, /* thread/goal/clear */
-    {2252, 2187, CX_METHOD_REQUEST, true, 730, 784}, /* thread/goal/get */
-    {2253, 2188, CX_METHOD_REQUEST, true, 787, 788}, /* thread/goal/set */
-    {2255, 2189, CX_METHOD_REQUEST, true, 730, 789}, /* thread/guardianReview */
-    {2256, 2190, CX_METHOD_REQUEST, true, 730, 748}, /* thread/increment_elicitation */
-    {2257, 2191, CX_METHOD_REQUEST, true, 793, 6}, /* thread/inject_items */
-    {2258, 2192, CX_METHOD_REQUEST, true, 794, 799}, /* thread/items/list */
-    {2259, 2193, CX_METHOD_REQUEST, true, 802, 803}, /* thread/items/read */
-    {2260, 2194, CX_METHOD_REQUEST, true, 804, 808}, /* thread/list */
-    {2261, 2195, CX_METHOD_REQUEST, true, 817, 818}, /* thread/loaded/list */
-    {2262, 2197, CX_METHOD_REQUEST, true, 730, 819}, /* thread/memory/read */
-    {2263, 2196, CX_METHOD_REQUEST, true, 820, 6}, /* thread/memoryMode/set */
-    {2264, 2198, CX_METHOD_REQUEST, true, 822, 823}, /* thread/metadata/update */
-    {2265, 2199, CX_METHOD_REQUEST, true, 824, 6}, /* thread/name/set */
-    {2267, 2200, CX_METHOD_REQUEST, true, 825, 6}, /* thread/prediction/request */
-    {2269, 2201, CX_METHOD_REQUEST, true, 826, 827}, /* thread/prepareApprovedPlan */
-    {2271, 2202, CX_METHOD_REQUEST, true, 828, 829}, /* thread/queue/add */
-    {2273, 2203, CX_METHOD_REQUEST, true, 831, 832}, /* thread/queue/delete */
-    {2274, 2204, CX_METHOD_REQUEST, true, 735, 833}, /* thread/queue/list */
-    {2275, 2205, CX_METHOD_REQUEST, true, 835, 6}, /* thread/queue/reorder */
-    {2276, 2206, CX_METHOD_REQUEST, true, 836, 837}, /* thread/queue/start */
-    {2277, 2207, CX_METHOD_REQUEST, true, 838, 829}, /* thread/queue/update */
-    {2278, 2208, CX_METHOD_REQUEST, true, 839, 840}, /* thread/read */
-    {2280, 2209, CX_METHOD_REQUEST, true, 841, 846}, /* thread/readState/update */
-    {2281, 2210, CX_METHOD_REQUEST, true, 847, 6}, /* thread/realtime/appendAudio */
-    {2282, 2211, CX_METHOD_REQUEST, true, 849, 6}, /* thread/realtime/appendSpeech */
-    {2283, 2212, CX_METHOD_REQUEST, true, 850, 6}, /* thread/realtime/appendText */
-    {2290, 2213, CX_METHOD_REQUEST, true, 6, 852}, /* thread/realtime/listVoices */
-    {2293, 2214, CX_METHOD_REQUEST, true, 856, 6}, /* thread/realtime/start */
-    {2295, 2215, CX_METHOD_REQUEST, true, 730, 6}, /* thread/realtime/stop */
-    {2298, 2216, CX_METHOD_REQUEST, true, 870, 932}, /* thread/resume */
-    {2299, 2217, CX_METHOD_REQUEST, true, 936, 937}, /* thread/revert */
-    {2301, 2218, CX_METHOD_REQUEST, true, 938, 939}, /* thread/sample */
-    {2302, 2219, CX_METHOD_REQUEST, true, 940, 6}, /* thread/sample/cancel */
-    {2303, 2220, CX_METHOD_REQUEST, true, 942, 944}, /* thread/search */
-    {2304, 2221, CX_METHOD_REQUEST, true, 947, 948}, /* thread/searchOccurrences */
-    {2306, 2222, CX_METHOD_REQUEST, true, 951, 6}, /* thread/section/move */
-    {2307, 2223, CX_METHOD_REQUEST, true, 952, 6}, /* thread/settings/update */
-    {2309, 2224, CX_METHOD_REQUEST, true, 955, 6}, /* thread/shellCommand */
-    {2310, 2225, CX_METHOD_REQUEST, true, 956, 750}, /* thread/start */
-    {2313, 2226, CX_METHOD_REQUEST, true, 735, 968}, /* thread/timeline/list */
-    {2315, 2227, CX_METHOD_REQUEST, true, 996, 935}, /* thread/turns/list */
-    {2316, 2228, CX_METHOD_REQUEST, true, 730, 823}, /* thread/unarchive */
-    {2318, 2229, CX_METHOD_REQUEST, true, 730, 997}, /* thread/unsubscribe */
-    {2322, 2333, CX_METHOD_REQUEST, true, 999, 1000}, /* threadSection/create */
-    {2323, 2334, CX_METHOD_REQUEST, true, 1001, 6}, /* threadSection/delete */
-    {2324, 2335, CX_METHOD_REQUEST, true, 817, 1002}, /* threadSection/list */
-    {2325, 2336, CX_METHOD_REQUEST, true, 1004, 1000}, /* threadSection/update */
-    {2407, 2401, CX_METHOD_REQUEST, true, 1005, 6}, /* turn/interrupt */
-    {2410, 2402, CX_METHOD_REQUEST, true, 1006, 1007}, /* turn/settings/update */
-    {2411, 2403, CX_METHOD_REQUEST, true, 1009, 837}, /* turn/start */
-    {2413, 2404, CX_METHOD_REQUEST, true, 1014, 1015}, /* turn/steer */
-    {2489, 2500, CX_METHOD_REQUEST, true, 940, 6}, /* userVerification/cancel */
+    {1976, 1975, CX_METHOD_REQUEST, true, 6, 713}, /* server/diagnostics */
+    {2042, 2038, CX_METHOD_REQUEST, true, 717, 718}, /* skills/config/write */
+    {2043, 2039, CX_METHOD_REQUEST, true, 719, 6}, /* skills/extraRoots/set */
+    {2044, 2040, CX_METHOD_REQUEST, true, 720, 721}, /* skills/list */
+    {2230, 2173, CX_METHOD_REQUEST, true, 730, 6}, /* thread/approveGuardianDeniedAction */
+    {2231, 2174, CX_METHOD_REQUEST, true, 731, 6}, /* thread/archive */
+    {2233, 2175, CX_METHOD_REQUEST, true, 732, 733}, /* thread/attachment/add */
+    {2234, 2176, CX_METHOD_REQUEST, true, 736, 737}, /* thread/attachment/list */
+    {2235, 2178, CX_METHOD_REQUEST, true, 739, 6}, /* thread/attachment/remove */
+    {2237, 2177, CX_METHOD_REQUEST, true, 740, 741}, /* thread/attachmentOwner/list */
+    {2238, 2179, CX_METHOD_REQUEST, true, 731, 6}, /* thread/backgroundTerminals/clean */
+    {2239, 2180, CX_METHOD_REQUEST, true, 736, 744}, /* thread/backgroundTerminals/list */
+    {2240, 2181, CX_METHOD_REQUEST, true, 747, 748}, /* thread/backgroundTerminals/terminate */
+    {2242, 2182, CX_METHOD_REQUEST, true, 731, 6}, /* thread/compact/start */
+    {2244, 2183, CX_METHOD_REQUEST, true, 731, 749}, /* thread/decrement_elicitation */
+    {2245, 2184, CX_METHOD_REQUEST, true, 731, 6}, /* thread/delete */
+    {2249, 2185, CX_METHOD_REQUEST, true, 750, 751}, /* thread/fork */
+    {2250, 2186, CX_METHOD_REQUEST, true, 782, 784}, /* thread/goal/clear */
+    {2252, 2187, CX_METHOD_REQUEST, true, 731, 785}, /* thread/goal/get */
+    {2253, 2188, CX_METHOD_REQUEST, true, 788, 789}, /* thread/goal/set */
+    {2255, 2189, CX_METHOD_REQUEST, true, 731, 790}, /* thread/guardianReview */
+    {2256, 2190, CX_METHOD_REQUEST, true, 731, 749}, /* thread/increment_elicitation */
+    {2257, 2191, CX_METHOD_REQUEST, true, 794, 6}, /* thread/inject_items */
+    {2258, 2192, CX_METHOD_REQUEST, true, 795, 800}, /* thread/items/list */
+    {2259, 2193, CX_METHOD_REQUEST, true, 803, 804}, /* thread/items/read */
+    {2260, 2194, CX_METHOD_REQUEST, true, 805, 809}, /* thread/list */
+    {2261, 2195, CX_METHOD_REQUEST, true, 818, 819}, /* thread/loaded/list */
+    {2262, 2197, CX_METHOD_REQUEST, true, 731, 820}, /* thread/memory/read */
+    {2263, 2196, CX_METHOD_REQUEST, true, 821, 6}, /* thread/memoryMode/set */
+    {2264, 2198, CX_METHOD_REQUEST, true, 823, 824}, /* thread/metadata/update */
+    {2265, 2199, CX_METHOD_REQUEST, true, 825, 6}, /* thread/name/set */
+    {2267, 2200, CX_METHOD_REQUEST, true, 826, 6}, /* thread/prediction/request */
+    {2269, 2201, CX_METHOD_REQUEST, true, 827, 828}, /* thread/prepareApprovedPlan */
+    {2271, 2202, CX_METHOD_REQUEST, true, 829, 830}, /* thread/queue/add */
+    {2273, 2203, CX_METHOD_REQUEST, true, 832, 833}, /* thread/queue/delete */
+    {2274, 2204, CX_METHOD_REQUEST, true, 736, 834}, /* thread/queue/list */
+    {2275, 2205, CX_METHOD_REQUEST, true, 836, 6}, /* thread/queue/reorder */
+    {2276, 2206, CX_METHOD_REQUEST, true, 837, 838}, /* thread/queue/start */
+    {2277, 2207, CX_METHOD_REQUEST, true, 839, 830}, /* thread/queue/update */
+    {2278, 2208, CX_METHOD_REQUEST, true, 840, 841}, /* thread/read */
+    {2280, 2209, CX_METHOD_REQUEST, true, 842, 847}, /* thread/readState/update */
+    {2281, 2210, CX_METHOD_REQUEST, true, 848, 6}, /* thread/realtime/appendAudio */
+    {2282, 2211, CX_METHOD_REQUEST, true, 850, 6}, /* thread/realtime/appendSpeech */
+    {2283, 2212, CX_METHOD_REQUEST, true, 851, 6}, /* thread/realtime/appendText */
+    {2290, 2213, CX_METHOD_REQUEST, true, 6, 853}, /* thread/realtime/listVoices */
+    {2293, 2214, CX_METHOD_REQUEST, true, 857, 6}, /* thread/realtime/start */
+    {2295, 2215, CX_METHOD_REQUEST, true, 731, 6}, /* thread/realtime/stop */
+    {2298, 2216, CX_METHOD_REQUEST, true, 871, 933}, /* thread/resume */
+    {2299, 2217, CX_METHOD_REQUEST, true, 937, 938}, /* thread/revert */
+    {2301, 2218, CX_METHOD_REQUEST, true, 939, 940}, /* thread/sample */
+    {2302, 2219, CX_METHOD_REQUEST, true, 941, 6}, /* thread/sample/cancel */
+    {2303, 2220, CX_METHOD_REQUEST, true, 943, 945}, /* thread/search */
+    {2304, 2221, CX_METHOD_REQUEST, true, 948, 949}, /* thread/searchOccurrences */
+    {2306, 2222, CX_METHOD_REQUEST, true, 952, 6}, /* thread/section/move */
+    {2307, 2223, CX_METHOD_REQUEST, true, 953, 6}, /* thread/settings/update */
+    {2309, 2224, CX_METHOD_REQUEST, true, 956, 6}, /* thread/shellCommand */
+    {2310, 2225, CX_METHOD_REQUEST, true, 957, 751}, /* thread/start */
+    {2313, 2226, CX_METHOD_REQUEST, true, 736, 969}, /* thread/timeline/list */
+    {2315, 2227, CX_METHOD_REQUEST, true, 997, 936}, /* thread/turns/list */
+    {2316, 2228, CX_METHOD_REQUEST, true, 731, 824}, /* thread/unarchive */
+    {2318, 2229, CX_METHOD_REQUEST, true, 731, 998}, /* thread/unsubscribe */
+    {2322, 2333, CX_METHOD_REQUEST, true, 1000, 1001}, /* threadSection/create */
+    {2323, 2334, CX_METHOD_REQUEST, true, 1002, 6}, /* threadSection/delete */
+    {2324, 2335, CX_METHOD_REQUEST, true, 818, 1003}, /* threadSection/list */
+    {2325, 2336, CX_METHOD_REQUEST, true, 1005, 1001}, /* threadSection/update */
+    {2407, 2401, CX_METHOD_REQUEST, true, 1006, 6}, /* turn/interrupt */
+    {2410, 2402, CX_METHOD_REQUEST, true, 1007, 1008}, /* turn/settings/update */
+    {2411, 2403, CX_METHOD_REQUEST, true, 1010, 838}, /* turn/start */
+    {2413, 2404, CX_METHOD_REQUEST, true, 1015, 1016}, /* turn/steer */
+    {2489, 2500, CX_METHOD_REQUEST, true, 941, 6}, /* userVerification/cancel */
     {2490, 2501, CX_METHOD_REQUEST, true, 6, 6}, /* userVerification/delete */
-    {2491, 2502, CX_METHOD_REQUEST, true, 6, 1016}, /* userVerification/enroll */
-    {2492, 2503, CX_METHOD_REQUEST, true, 6, 1017}, /* userVerification/status */
-    {2493, 2504, CX_METHOD_REQUEST, true, 1019, 1020}, /* userVerification/verify */
-    {2559, 2563, CX_METHOD_REQUEST, false, 0, 1022}, /* windowsSandbox/readiness */
-    {2561, 2564, CX_METHOD_REQUEST, true, 1024, 1026}, /* windowsSandbox/setupStart */
+    {2491, 2502, CX_METHOD_REQUEST, true, 6, 1017}, /* userVerification/enroll */
+    {2492, 2503, CX_METHOD_REQUEST, true, 6, 1018}, /* userVerification/status */
+    {2493, 2504, CX_METHOD_REQUEST, true, 1020, 1021}, /* userVerification/verify */
+    {2559, 2563, CX_METHOD_REQUEST, false, 0, 1023}, /* windowsSandbox/readiness */
+    {2561, 2564, CX_METHOD_REQUEST, true, 1025, 1027}, /* windowsSandbox/setupStart */
     {1104, 1104, CX_METHOD_NOTIFY, false, 0, 0}, /* initialized */
-    {84, 84, CX_METHOD_NOTIFICATION, true, 1027, 0}, /* account/gatewayOAuth/changed */
-    {89, 89, CX_METHOD_NOTIFICATION, true, 1028, 0}, /* account/login/completed */
-    {94, 94, CX_METHOD_NOTIFICATION, true, 1030, 0}, /* account/rateLimits/updated */
-    {98, 98, CX_METHOD_NOTIFICATION, true, 1031, 0}, /* account/updated */
-    {230, 230, CX_METHOD_NOTIFICATION, true, 1033, 0}, /* app/list/updated */
-    {312, 312, CX_METHOD_NOTIFICATION, true, 1034, 0}, /* autoApprovalReview/strictReviewRequired */
-    {491, 491, CX_METHOD_NOTIFICATION, true, 1035, 0}, /* command/exec/outputDelta */
-    {531, 531, CX_METHOD_NOTIFICATION, true, 1037, 0}, /* configWarning */
-    {673, 673, CX_METHOD_NOTIFICATION, true, 1040, 0}, /* deprecationNotice */
-    {784, 784, CX_METHOD_NOTIFICATION, true, 1041, 0}, /* error */
-    {851, 851, CX_METHOD_NOTIFICATION, true, 1042, 0}, /* externalAgentConfig/import/completed */
-    {852, 852, CX_METHOD_NOTIFICATION, true, 1042, 0}, /* externalAgentConfig/import/progress */
-    {943, 943, CX_METHOD_NOTIFICATION, true, 1043, 0}, /* fs/changed */
-    {962, 962, CX_METHOD_NOTIFICATION, true, 333, 0}, /* fuzzyFileSearch/sessionCompleted */
-    {966, 966, CX_METHOD_NOTIFICATION, true, 1044, 0}, /* fuzzyFileSearch/sessionUpdated */
-    {991, 991, CX_METHOD_NOTIFICATION, true, 1045, 0}, /* guardianWarning */
-    {1017, 1017, CX_METHOD_NOTIFICATION, true, 1046, 0}, /* hook/completed */
-    {1018, 1018, CX_METHOD_NOTIFICATION, true, 1046, 0}, /* hook/started */
-    {1184, 1184, CX_METHOD_NOTIFICATION, true, 1055, 0}, /* item/agentMessage/delta */
-    {1185, 1185, CX_METHOD_NOTIFICATION, true, 1056, 0}, /* item/autoApprovalReview/completed */
-    {1186, 1186, CX_METHOD_NOTIFICATION, true, 1098, 0}, /* item/autoApprovalReview/started */
-    {1187, 1187, CX_METHOD_NOTIFICATION, true, 1055, 0}, /* item/commandExecution/outputDelta */
-    {1189, 1189, CX_METHOD_NOTIFICATION, true, 1099, 0}, /* item/commandExecution/terminalInteraction */
-    {1190, 1190, CX_METHOD_NOTIFICATION, true, 1100, 0}, /* item/completed */
-    {1191, 1191, CX_METHOD_NOTIFICATION, true, 1055, 0}, /* item/fileChange/outputDelta */
-    {1192, 1192, CX_METHOD_NOTIFICATION, true, 1101, 0}, /* item/fileChange/patchUpdated */
-    {1194, 1194, CX_METHOD_NOTIFICATION, true, 1102, 0}, /* item/mcpToolCall/progress */
-    {1196, 1196, CX_METHOD_NOTIFICATION, true, 1055, 0}, /* item/plan/delta */
-    {1197, 1197, CX_METHOD_NOTIFICATION, true, 1103, 0}, /* item/reasoning/summaryPartAdded */
-    {1198, 1198, CX_METHOD_NOTIFICATION, true, 1104, 0}, /* item/reasoning/summaryTextDelta */
-    {1199, 1199, CX_METHOD_NOTIFICATION, true, 1105, 0}, /* item/reasoning/textDelta */
-    {1200, 1200, CX_METHOD_NOTIFICATION, true, 1106, 0}, /* item/started */
-    {1331, 1331, CX_METHOD_NOTIFICATION, true, 1107, 0}, /* mcpServer/event/stream/notification */
-    {1335, 1335, CX_METHOD_NOTIFICATION, true, 1109, 0}, /* mcpServer/oauthLogin/completed */
-    {1337, 1337, CX_METHOD_NOTIFICATION, true, 1110, 0}, /* mcpServer/startupStatus/updated */
-    {1404, 1404, CX_METHOD_NOTIFICATION, true, 1113, 0}, /* model/rerouted */
-    {1405, 1405, CX_METHOD_NOTIFICATION, true, 1115, 0}, /* model/safetyBuffering/updated */
-    {1406, 1406, CX_METHOD_NOTIFICATION, true, 1116, 0}, /* model/verification */
-    {1411, 1411, CX_METHOD_NOTIFICATION, true, 1119, 0}, /* modelProvider/authRecoveryCompleted */
-    {1412, 1412, CX_METHOD_NOTIFICATION, true, 1119, 0}, /* modelProvider/authRecoveryStarted */
-    {1669, 1669, CX_METHOD_NOTIFICATION, true, 1120, 0}, /* process/exited */
-    {1671, 1671, CX_METHOD_NOTIFICATION, true, 1121, 0}, /* process/outputDelta */
-    {1692, 1692, CX_METHOD_NOTIFICATION, true, 1122, 0}, /* project/changed */
-    {1806, 1806, CX_METHOD_NOTIFICATION, true, 550, 0}, /* remoteControl/status/changed */
-    {1980, 1980, CX_METHOD_NOTIFICATION, true, 1124, 0}, /* serverRequest/resolved */
+    {84, 84, CX_METHOD_NOTIFICATION, true, 1028, 0}, /* account/gatewayOAuth/changed */
+    {89, 89, CX_METHOD_NOTIFICATION, true, 1029, 0}, /* account/login/completed */
+    {94, 94, CX_METHOD_NOTIFICATION, true, 1031, 0}, /* account/rateLimits/updated */
+    {98, 98, CX_METHOD_NOTIFICATION, true, 1032, 0}, /* account/updated */
+    {230, 230, CX_METHOD_NOTIFICATION, true, 1034, 0}, /* app/list/updated */
+    {312, 312, CX_METHOD_NOTIFICATION, true, 1035, 0}, /* autoApprovalReview/strictReviewRequired */
+    {491, 491, CX_METHOD_NOTIFICATION, true, 1036, 0}, /* command/exec/outputDelta */
+    {531, 531, CX_METHOD_NOTIFICATION, true, 1038, 0}, /* configWarning */
+    {673, 673, CX_METHOD_NOTIFICATION, true, 1041, 0}, /* deprecationNotice */
+    {784, 784, CX_METHOD_NOTIFICATION, true, 1042, 0}, /* error */
+    {851, 851, CX_METHOD_NOTIFICATION, true, 1043, 0}, /* externalAgentConfig/import/completed */
+    {852, 852, CX_METHOD_NOTIFICATION, true, 1043, 0}, /* externalAgentConfig/import/progress */
+    {943, 943, CX_METHOD_NOTIFICATION, true, 1044, 0}, /* fs/changed */
+    {962, 962, CX_METHOD_NOTIFICATION, true, 334, 0}, /* fuzzyFileSearch/sessionCompleted */
+    {966, 966, CX_METHOD_NOTIFICATION, true, 1045, 0}, /* fuzzyFileSearch/sessionUpdated */
+    {991, 991, CX_METHOD_NOTIFICATION, true, 1046, 0}, /* guardianWarning */
+    {1017, 1017, CX_METHOD_NOTIFICATION, true, 1047, 0}, /* hook/completed */
+    {1018, 1018, CX_METHOD_NOTIFICATION, true, 1047, 0}, /* hook/started */
+    {1184, 1184, CX_METHOD_NOTIFICATION, true, 1056, 0}, /* item/agentMessage/delta */
+    {1185, 1185, CX_METHOD_NOTIFICATION, true, 1057, 0}, /* item/autoApprovalReview/completed */
+    {1186, 1186, CX_METHOD_NOTIFICATION, true, 1099, 0}, /* item/autoApprovalReview/started */
+    {1187, 1187, CX_METHOD_NOTIFICATION, true, 1056, 0}, /* item/commandExecution/outputDelta */
+    {1189, 1189, CX_METHOD_NOTIFICATION, true, 1100, 0}, /* item/commandExecution/terminalInteraction */
+    {1190, 1190, CX_METHOD_NOTIFICATION, true, 1101, 0}, /* item/completed */
+    {1191, 1191, CX_METHOD_NOTIFICATION, true, 1056, 0}, /* item/fileChange/outputDelta */
+    {1192, 1192, CX_METHOD_NOTIFICATION, true, 1102, 0}, /* item/fileChange/patchUpdated */
+    {1194, 1194, CX_METHOD_NOTIFICATION, true, 1103, 0}, /* item/mcpToolCall/progress */
+    {1196, 1196, CX_METHOD_NOTIFICATION, true, 1056, 0}, /* item/plan/delta */
+    {1197, 1197, CX_METHOD_NOTIFICATION, true, 1104, 0}, /* item/reasoning/summaryPartAdded */
+    {1198, 1198, CX_METHOD_NOTIFICATION, true, 1105, 0}, /* item/reasoning/summaryTextDelta */
+    {1199, 1199, CX_METHOD_NOTIFICATION, true, 1106, 0}, /* item/reasoning/textDelta */
+    {1200, 1200, CX_METHOD_NOTIFICATION, true, 1107, 0}, /* item/started */
+    {1331, 1331, CX_METHOD_NOTIFICATION, true, 1108, 0}, /* mcpServer/event/stream/notification */
+    {1335, 1335, CX_METHOD_NOTIFICATION, true, 1110, 0}, /* mcpServer/oauthLogin/completed */
+    {1337, 1337, CX_METHOD_NOTIFICATION, true, 1111, 0}, /* mcpServer/startupStatus/updated */
+    {1404, 1404, CX_METHOD_NOTIFICATION, true, 1114, 0}, /* model/rerouted */
+    {1405, 1405, CX_METHOD_NOTIFICATION, true, 1116, 0}, /* model/safetyBuffering/updated */
+    {1406, 1406, CX_METHOD_NOTIFICATION, true, 1117, 0}, /* model/verification */
+    {1411, 1411, CX_METHOD_NOTIFICATION, true, 1120, 0}, /* modelProvider/authRecoveryCompleted */
+    {1412, 1412, CX_METHOD_NOTIFICATION, true, 1120, 0}, /* modelProvider/authRecoveryStarted */
+    {1669, 1669, CX_METHOD_NOTIFICATION, true, 1121, 0}, /* process/exited */
+    {1671, 1671, CX_METHOD_NOTIFICATION, true, 1122, 0}, /* process/outputDelta */
+    {1692, 1692, CX_METHOD_NOTIFICATION, true, 1123, 0}, /* project/changed */
+    {1806, 1806, CX_METHOD_NOTIFICATION, true, 551, 0}, /* remoteControl/status/changed */
+    {1980, 1980, CX_METHOD_NOTIFICATION, true, 1125, 0}, /* serverRequest/resolved */
     {2041, 2041, CX_METHOD_NOTIFICATION, true, 6, 0}, /* skills/changed */
-    {2232, 2232, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/archived */
-    {2236, 2236, CX_METHOD_NOTIFICATION, true, 1125, 0}, /* thread/attachment/updated */
-    {2241, 2241, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/closed */
-    {2243, 2243, CX_METHOD_NOTIFICATION, true, 1005, 0}, /* thread/compacted */
-    {2246, 2246, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/deleted */
-    {2247, 2247, CX_METHOD_NOTIFICATION, true, 1127, 0}, /* thread/environment/connected */
-    {2248, 2248, CX_METHOD_NOTIFICATION, true, 1127, 0}, /* thread/environment/disconnected */
-    {2251, 2251, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/goal/cleared */
-    {2254, 2254, CX_METHOD_NOTIFICATION, true, 1128, 0}, /* thread/goal/updated */
-    {2266, 2266, CX_METHOD_NOTIFICATION, true, 1129, 0}, /* thread/name/updated */
-    {2268, 2268, CX_METHOD_NOTIFICATION, true, 1130, 0}, /* thread/prediction/updated */
-    {2270, 2270, CX_METHOD_NOTIFICATION, true, 1136, 0}, /* thread/project/updated */
-    {2272, 2272, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/queue/changed */
-    {2279, 2279, CX_METHOD_NOTIFICATION, true, 1137, 0}, /* thread/readState/changed */
-    {2284, 2284, CX_METHOD_NOTIFICATION, true, 1138, 0}, /* thread/realtime/closed */
-    {2285, 2285, CX_METHOD_NOTIFICATION, true, 1045, 0}, /* thread/realtime/error */
-    {2286, 2286, CX_METHOD_NOTIFICATION, true, 1139, 0}, /* thread/realtime/item/completed */
-    {2287, 2287, CX_METHOD_NOTIFICATION, true, 1139, 0}, /* thread/realtime/item/started */
-    {2288, 2288, CX_METHOD_NOTIFICATION, true, 1140, 0}, /* thread/realtime/item/transcript/delta */
-    {2289, 2289, CX_METHOD_NOTIFICATION, true, 1141, 0}, /* thread/realtime/itemAdded */
-    {2291, 2291, CX_METHOD_NOTIFICATION, true, 847, 0}, /* thread/realtime/outputAudio/delta */
-    {2292, 2292, CX_METHOD_NOTIFICATION, true, 1142, 0}, /* thread/realtime/sdp */
-    {2294, 2294, CX_METHOD_NOTIFICATION, true, 1143, 0}, /* thread/realtime/started */
-    {2296, 2296, CX_METHOD_NOTIFICATION, true, 1144, 0}, /* thread/realtime/transcript/delta */
-    {2297, 2297, CX_METHOD_NOTIFICATION, true, 1145, 0}, /* thread/realtime/transcript/done */
-    {2300, 2300, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/reverted */
-    {2305, 2305, CX_METHOD_NOTIFICATION, true, 1146, 0}, /* thread/section/changed */
-    {2308, 2308, CX_METHOD_NOTIFICATION, true, 1147, 0}, /* thread/settings/updated */
-    {2311, 2311, CX_METHOD_NOTIFICATION, true, 823, 0}, /* thread/started */
-    {2312, 2312, CX_METHOD_NOTIFICATION, true, 1149, 0}, /* thread/status/changed */
-    {2314, 2314, CX_METHOD_NOTIFICATION, true, 1150, 0}, /* thread/tokenUsage/updated */
-    {2317, 2317, CX_METHOD_NOTIFICATION, true, 730, 0}, /* thread/unarchived */
-    {2405, 2405, CX_METHOD_NOTIFICATION, true, 1153, 0}, /* turn/completed */
-    {2406, 2406, CX_METHOD_NOTIFICATION, true, 1154, 0}, /* turn/diff/updated */
-    {2408, 2408, CX_METHOD_NOTIFICATION, true, 1155, 0}, /* turn/moderationMetadata */
-    {2409, 2409, CX_METHOD_NOTIFICATION, true, 1156, 0}, /* turn/plan/updated */
-    {2412, 2412, CX_METHOD_NOTIFICATION, true, 1153, 0}, /* turn/started */
-    {2535, 2535, CX_METHOD_NOTIFICATION, true, 1160, 0}, /* warning */
-    {2557, 2557, CX_METHOD_NOTIFICATION, true, 1161, 0}, /* windows/worldWritableWarning */
-    {2560, 2560, CX_METHOD_NOTIFICATION, true, 1162, 0}, /* windowsSandbox/setupCompleted */
-    {82, 82, CX_METHOD_SERVER_REQUEST, true, 1163, 1165}, /* account/chatgptAuthTokens/refresh */
-    {252, 252, CX_METHOD_SERVER_REQUEST, true, 1166, 1172}, /* applyPatchApproval */
-    {290, 290, CX_METHOD_SERVER_REQUEST, true, 6, 1180}, /* attestation/generate */
-    {588, 588, CX_METHOD_SERVER_REQUEST, true, 730, 1181}, /* currentTime/read */
-    {807, 807, CX_METHOD_SERVER_REQUEST, true, 1182, 1172}, /* execCommandApproval */
-    {1188, 1188, CX_METHOD_SERVER_REQUEST, true, 1190, 1199}, /* item/commandExecution/requestApproval */
-    {1193, 1193, CX_METHOD_SERVER_REQUEST, true, 1200, 1201}, /* item/fileChange/requestApproval */
-    {1195, 1195, CX_METHOD_SERVER_REQUEST, true, 1202, 1203}, /* item/permissions/requestApproval */
-    {1201, 1201, CX_METHOD_SERVER_REQUEST, true, 1205, 1206}, /* item/tool/call */
-    {1202, 1202, CX_METHOD_SERVER_REQUEST, true, 1207, 1212}, /* item/tool/requestUserInput */
-    {1330, 1330, CX_METHOD_SERVER_REQUEST, true, 1215, 1226}, /* mcpServer/elicitation/request */
+    {2232, 2232, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/archived */
+    {2236, 2236, CX_METHOD_NOTIFICATION, true, 1126, 0}, /* thread/attachment/updated */
+    {2241, 2241, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/closed */
+    {2243, 2243, CX_METHOD_NOTIFICATION, true, 1006, 0}, /* thread/compacted */
+    {2246, 2246, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/deleted */
+    {2247, 2247, CX_METHOD_NOTIFICATION, true, 1128, 0}, /* thread/environment/connected */
+    {2248, 2248, CX_METHOD_NOTIFICATION, true, 1128, 0}, /* thread/environment/disconnected */
+    {2251, 2251, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/goal/cleared */
+    {2254, 2254, CX_METHOD_NOTIFICATION, true, 1129, 0}, /* thread/goal/updated */
+    {2266, 2266, CX_METHOD_NOTIFICATION, true, 1130, 0}, /* thread/name/updated */
+    {2268, 2268, CX_METHOD_NOTIFICATION, true, 1131, 0}, /* thread/prediction/updated */
+    {2270, 2270, CX_METHOD_NOTIFICATION, true, 1137, 0}, /* thread/project/updated */
+    {2272, 2272, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/queue/changed */
+    {2279, 2279, CX_METHOD_NOTIFICATION, true, 1138, 0}, /* thread/readState/changed */
+    {2284, 2284, CX_METHOD_NOTIFICATION, true, 1139, 0}, /* thread/realtime/closed */
+    {2285, 2285, CX_METHOD_NOTIFICATION, true, 1046, 0}, /* thread/realtime/error */
+    {2286, 2286, CX_METHOD_NOTIFICATION, true, 1140, 0}, /* thread/realtime/item/completed */
+    {2287, 2287, CX_METHOD_NOTIFICATION, true, 1140, 0}, /* thread/realtime/item/started */
+    {2288, 2288, CX_METHOD_NOTIFICATION, true, 1141, 0}, /* thread/realtime/item/transcript/delta */
+    {2289, 2289, CX_METHOD_NOTIFICATION, true, 1142, 0}, /* thread/realtime/itemAdded */
+    {2291, 2291, CX_METHOD_NOTIFICATION, true, 848, 0}, /* thread/realtime/outputAudio/delta */
+    {2292, 2292, CX_METHOD_NOTIFICATION, true, 1143, 0}, /* thread/realtime/sdp */
+    {2294, 2294, CX_METHOD_NOTIFICATION, true, 1144, 0}, /* thread/realtime/started */
+    {2296, 2296, CX_METHOD_NOTIFICATION, true, 1145, 0}, /* thread/realtime/transcript/delta */
+    {2297, 2297, CX_METHOD_NOTIFICATION, true, 1146, 0}, /* thread/realtime/transcript/done */
+    {2300, 2300, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/reverted */
+    {2305, 2305, CX_METHOD_NOTIFICATION, true, 1147, 0}, /* thread/section/changed */
+    {2308, 2308, CX_METHOD_NOTIFICATION, true, 1148, 0}, /* thread/settings/updated */
+    {2311, 2311, CX_METHOD_NOTIFICATION, true, 824, 0}, /* thread/started */
+    {2312, 2312, CX_METHOD_NOTIFICATION, true, 1150, 0}, /* thread/status/changed */
+    {2314, 2314, CX_METHOD_NOTIFICATION, true, 1151, 0}, /* thread/tokenUsage/updated */
+    {2317, 2317, CX_METHOD_NOTIFICATION, true, 731, 0}, /* thread/unarchived */
+    {2405, 2405, CX_METHOD_NOTIFICATION, true, 1154, 0}, /* turn/completed */
+    {2406, 2406, CX_METHOD_NOTIFICATION, true, 1155, 0}, /* turn/diff/updated */
+    {2408, 2408, CX_METHOD_NOTIFICATION, true, 1156, 0}, /* turn/moderationMetadata */
+    {2409, 2409, CX_METHOD_NOTIFICATION, true, 1157, 0}, /* turn/plan/updated */
+    {2412, 2412, CX_METHOD_NOTIFICATION, true, 1154, 0}, /* turn/started */
+    {2535, 2535, CX_METHOD_NOTIFICATION, true, 1161, 0}, /* warning */
+    {2557, 2557, CX_METHOD_NOTIFICATION, true, 1162, 0}, /* windows/worldWritableWarning */
+    {2560, 2560, CX_METHOD_NOTIFICATION, true, 1163, 0}, /* windowsSandbox/setupCompleted */
+    {82, 82, CX_METHOD_SERVER_REQUEST, true, 1164, 1166}, /* account/chatgptAuthTokens/refresh */
+    {252, 252, CX_METHOD_SERVER_REQUEST, true, 1167, 1173}, /* applyPatchApproval */
+    {290, 290, CX_METHOD_SERVER_REQUEST, true, 6, 1181}, /* attestation/generate */
+    {588, 588, CX_METHOD_SERVER_REQUEST, true, 731, 1182}, /* currentTime/read */
+    {807, 807, CX_METHOD_SERVER_REQUEST, true, 1183, 1173}, /* execCommandApproval */
+    {1188, 1188, CX_METHOD_SERVER_REQUEST, true, 1191, 1200}, /* item/commandExecution/requestApproval */
+    {1193, 1193, CX_METHOD_SERVER_REQUEST, true, 1201, 1202}, /* item/fileChange/requestApproval */
+    {1195, 1195, CX_METHOD_SERVER_REQUEST, true, 1203, 1204}, /* item/permissions/requestApproval */
+    {1201, 1201, CX_METHOD_SERVER_REQUEST, true, 1206, 1207}, /* item/tool/call */
+    {1202, 1202, CX_METHOD_SERVER_REQUEST, true, 1208, 1213}, /* item/tool/requestUserInput */
+    {1330, 1330, CX_METHOD_SERVER_REQUEST, true, 1216, 1227}, /* mcpServer/elicitation/request */
 };
 
 const uint16_t cx_schema_slots[CX_SCHEMA_SLOTS] = {

@@ -204,7 +204,8 @@ static bool has_member(encoder *e, int index, uint16_t name) {
 /* How far the writing of a struct has come. */
 typedef struct progress {
   bool first;        /* no member is written yet */
-  unsigned required; /* so many fields of those that must be there are */
+  unsigned fields;   /* so many fields are written, */
+  unsigned required; /* so many of them that must be there */
 } progress;
 
 static bool write_null(encoder *e, const cx_field *field, const char *name, size_t length, progress *done) {
@@ -231,10 +232,28 @@ static bool write_field(encoder *e, int index, const cx_type *type, progress *do
   const cx_field *field = cx_schema_field(type, (unsigned)n);
   if (by_wire_name && has_member(e, index, field->name))
     return fail(e, "'%s' and '%s' can't be given together", cx_schema_string(field->name, NULL), name);
+  done->fields++;
   done->required += field->required;
   if (is_null(e->L, -1)) return write_null(e, field, name, length, done);
   const char *wire = cx_schema_string(field->wire, &wire_length);
   return write_member(e, wire, wire_length, field->type, &done->first);
+}
+
+/* Whether the table at index has a field, under either of its names. */
+static bool has_field(encoder *e, int index, const cx_field *field) {
+  return has_member(e, index, field->name) || has_member(e, index, field->wire);
+}
+
+static bool fail_missing(encoder *e, int index, const cx_type *type) {
+  unsigned n = 0;
+  while (!cx_schema_field(type, n)->required || has_field(e, index, cx_schema_field(type, n)))
+    n++;
+  size_t length;
+  const cx_field *field = cx_schema_field(type, n);
+  const char *name = cx_schema_string(field->name, &length);
+  cx_refuse_missing(&e->refusal, field);
+  fail_inside(e, name, length);
+  return false;
 }
 
 /* Whether all fields are written that must be. No field is written twice, so counting is enough. */
@@ -242,17 +261,9 @@ static bool is_complete(encoder *e, int index, const cx_type *type, const progre
   unsigned required = 0;
   for (unsigned n = 0; n < type->count; n++)
     required += cx_schema_field(type, n)->required;
-  if (done->required == required) return true;
-  for (unsigned n = 0; n < type->count; n++) {
-    const cx_field *field = cx_schema_field(type, n);
-    if (!field->required || has_member(e, index, field->name) || has_member(e, index, field->wire)) continue;
-    size_t length;
-    const char *name = cx_schema_string(field->name, &length);
-    cx_refuse_missing(&e->refusal, field);
-    fail_inside(e, name, length);
-    break;
-  }
-  return false;
+  if (done->required < required) return fail_missing(e, index, type);
+  if (type->single && done->fields != 1) return cx_refuse_count(&e->refusal, type, done->fields);
+  return true;
 }
 
 static bool write_struct(encoder *e, int index, const cx_type *type) {

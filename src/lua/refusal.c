@@ -76,6 +76,7 @@ static const char *value_name(const void *type, unsigned n) {
 }
 
 static list_item *items_of(const cx_type *type) {
+  if (type->kind == CX_TYPE_STRUCT) return field_name;
   return type->kind == CX_TYPE_TAGGED ? variant_name : value_name;
 }
 
@@ -152,6 +153,12 @@ bool cx_refuse_missing(cx_refusal *refusal, const cx_field *field) {
   cx_refuse(refusal, "missing, expected ");
   add_expected(refusal, cx_schema_type(field->type));
   if (field->nullable) add(refusal, ", codex.null for null");
+  return false;
+}
+
+bool cx_refuse_count(cx_refusal *refusal, const cx_type *type, unsigned count) {
+  cx_refuse(refusal, "got %u members, expected exactly ", count);
+  add_list(refusal, type);
   return false;
 }
 

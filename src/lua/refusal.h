@@ -35,6 +35,9 @@ bool cx_refuse_tag(cx_refusal *refusal, const cx_type *type, const char *got);
 /* A required field isn't there. */
 bool cx_refuse_missing(cx_refusal *refusal, const cx_field *field);
 
+/* A STRUCT of which exactly one field must be there has count of them. */
+bool cx_refuse_count(cx_refusal *refusal, const cx_type *type, unsigned count);
+
 /* A STRUCT has no field of that name. */
 bool cx_refuse_unknown(cx_refusal *refusal, const cx_type *type, const char *name, size_t length);
 
