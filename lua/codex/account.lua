@@ -31,7 +31,8 @@ function Login:_read()
   while not self._completed and not self._over do
     local event, nothing = self._feed._handle:next()
     if event then
-      if event.params.login_id == self.login_id then self._completed = event.params end
+      local told = event.params
+      if type(told) == "table" and told.login_id == self.login_id then self._completed = told end
     elseif nothing == "empty" then
       return self._feed._handle:watch()
     else

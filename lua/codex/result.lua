@@ -19,13 +19,23 @@ local M = {}
 ---@field parsed? any with `output_schema`: the final response as JSON
 ---@field parse_error? codex.Error with `output_schema`: why it isn't JSON
 
+local function as_table(value)
+  return type(value) == "table" and value or {}
+end
+
+local function count_of(counters, name)
+  local count = as_table(counters)[name]
+  return type(count) == "number" and count or 0
+end
+
 -- The thread's total grew by one model call when the first update came; what it was before is not the turn's.
 local function turn_usage(first, last)
-  if not last or type(last.total) ~= "table" then return nil end
+  if type(as_table(last).total) ~= "table" then return nil end
+  first = as_table(first)
   local usage = {}
   for name, total in pairs(last.total) do
-    local before = (first.total[name] or 0) - (first.last and first.last[name] or 0)
-    usage[name] = total - before
+    local before = count_of(first.total, name) - count_of(first.last, name)
+    usage[name] = type(total) == "number" and total - before or nil
   end
   return usage
 end
@@ -84,9 +94,10 @@ end
 ---@param result codex.TurnResult
 ---@return codex.Error
 function M.failure(result)
-  local failure = result.error or {}
+  local failure = as_table(result.error)
   local reason, http_status = error_reason(failure.codex_error_info)
-  return errors.new("turn_failed", failure.message or "the turn failed, and the server gave no reason", {
+  local message = type(failure.message) == "string" and failure.message
+  return errors.new("turn_failed", message or "the turn failed, and the server gave no reason", {
     result = result,
     reason = reason,
     http_status = http_status,

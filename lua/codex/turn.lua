@@ -75,9 +75,12 @@ end
 ---@return userdata? handle the core's
 ---@return string? reason why there is none, as of a feed
 function Expectation:next(deadline)
-  local event, reason = self._feed:next(deadline)
-  if not event then return nil, reason end
-  return self._client._core:turn(event.params.turn.id, true)
+  while true do
+    local event, reason = self._feed:next(deadline)
+    if not event then return nil, reason end
+    local turn = event.params.turn -- it named the thread, so there are params
+    if type(turn) == "table" and type(turn.id) == "string" then return self._client._core:turn(turn.id, true) end
+  end
 end
 
 function Expectation:close()
@@ -124,7 +127,8 @@ end
 -- Ends a wait that didn't end by itself.
 function Turn:_give_up(reason)
   local retrying = self.retrying
-  local said = retrying and (": the server was trying again (%s)"):format(retrying.message) or ""
+  local why = type(retrying) == "table" and retrying.message
+  local said = type(why) == "string" and (": the server was trying again (%s)"):format(why) or ""
   self:_abandon()
   local fields = { result = self:_result() }
   if reason == "cancelled" then task.raise_cancelled(fields) end
@@ -142,7 +146,8 @@ local UNSEEN_SECONDS = 1
 local function is_active(client, thread_id)
   local request = client:_send("thread/read", { thread_id = thread_id }, { label = "thread_read" })
   if client:_wait_for(request) then return false end
-  local thread = request:result().thread
+  local result = request:result()
+  local thread = type(result) == "table" and result.thread
   return type(thread) == "table" and type(thread.status) == "table" and thread.status.type == "active"
 end
 

@@ -6,6 +6,9 @@
 ---
 --- The same seed makes the same values. What was never made before is made first (members, alternatives, words of
 --- enumerations), so a few hundred values of each message hold everything that there is: `source:missing()` tells.
+---
+--- Settings of a source: `budget`, the size of values; `future`, whether to make what only another version of the
+--- server sends; `fixed`, the strings in members of these names on the wire; `keep_places`.
 
 -- luacheck: std max
 
@@ -374,8 +377,15 @@ local function put_member(s, container, member, required)
   put(s, member.text)
   s.source.made[member] = true
   if member.wire == container.tag then container.tag_at = s.length + 1 end
-  local step = s.places and "." .. member.name
-  local wire, read, sent = put_inner(s, member.node, container, member.name, required, step)
+  local fixed = s.source.fixed[member.wire]
+  local wire, read, sent
+  if fixed and member.node.kinds.string and not member.node.words then
+    put(s, quoted(fixed))
+    wire, read, sent = fixed, fixed, fixed
+  else
+    local step = s.places and "." .. member.name
+    wire, read, sent = put_inner(s, member.node, container, member.name, required, step)
+  end
   container.wire[member.wire], container.sent[member.name] = wire, sent
   if read ~= null then
     container.read[member.name] = read
@@ -714,7 +724,7 @@ function M.open(path, seed)
   file:close()
   math.randomseed(seed)
   local source = setmetatable({ definitions = bundle.definitions, nodes = {}, used = {}, made = {}, messages = {},
-    budget = 20 }, Source)
+    budget = 20, fixed = {} }, Source)
   for _, list in ipairs(LISTS) do source:add_methods(table.unpack(list)) end
   return source
 end
