@@ -161,6 +161,27 @@ local function show_start(name, what)
     median(answered) * 1e3)
 end
 
+local function encoding(kind)
+  return numbers(LUA, "spec/bench/encoding.lua", kind)
+end
+
+local function show_encoding()
+  local params, call = encoding "params", encoding "call"
+  if #params == 0 or #call == 0 then return end
+  say("%-34s %12.1f µs, by lua-cjson %.1f; the whole request with its answer %.1f", "thread/start with ten options",
+    params[1] * 1e6, params[2] * 1e6, call[1] * 1e6)
+  for _, kind in ipairs { { "text", "an input text, a byte", "64 KiB, 256 KiB, 1 MiB, 4 MiB" },
+    { "list", "a list of inputs, an item", "1,000, 4,000, 16,000, 64,000" },
+    { "map", "a map, a member", "1,000, 4,000, 16,000, 64,000" } } do
+    local each = encoding(kind[1])
+    if #each == 0 then return end
+    for index, seconds in ipairs(each) do
+      each[index] = ("%.1f"):format(seconds * 1e9)
+    end
+    say("%-34s %12s ns, in %s", kind[2], table.concat(each, ", "), kind[3])
+  end
+end
+
 local function show_load()
   local seconds, kib = {}, {}
   for _ = 1, 9 do
@@ -177,6 +198,7 @@ say ""
 show_turns()
 show_memory()
 show_latency()
+show_encoding()
 show_load()
 show_start("start, a server in C", "feeder")
 if (os.getenv "CODEX_BIN" or "") ~= "" then show_start("start, the real server", "server") end
