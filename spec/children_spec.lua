@@ -90,13 +90,17 @@ describe("a sub-agent's turn", function()
   end)
 
   it("can be interrupted alone", function()
-    local client = kit.client { script = AGENTS:gsub('{ deltas = .- } }', '{ text = "child", hold = true }') }
+    local held = AGENTS:gsub("return call%(\"wait_agent\".-\n", "return { text = 'x', hold = true }\n")
+    local client = kit.client { script = held:gsub("{ deltas = .- } }", "{ text = 'child', hold = true }") }
     local turn = client:thread_start():turn "spawn one"
-    for child in turn:children() do
-      child:interrupt()
-      assert.equal("interrupted", child:run().status)
-    end
-    assert.equal("completed", turn:run().status)
+    local next_child = turn:children()
+    local child = next_child()
+    child:interrupt()
+    assert.equal("interrupted", child:run().status)
+    assert.equal("inProgress", turn.status)
+    turn:interrupt()
+    assert.equal("interrupted", turn:run().status)
+    assert.is_nil(next_child())
     client:close()
   end)
 
