@@ -249,11 +249,20 @@ bool codex_turn_started(const codex_turn *turn);
 codex_slice codex_turn_id(const codex_turn *turn);
 codex_slice codex_turn_thread_id(const codex_turn *turn);
 
+/* The id under which the server runs the turn now, by which it can be interrupted: its own, except for a
+ * review, whose other id is known from its turn/started on (and reported as CODEX_WATCH_STARTED). */
+codex_slice codex_turn_active_id(const codex_turn *turn);
+
 /* The JSON text of the completed items, in the order of their completion; index < count. */
 size_t codex_turn_item_count(const codex_turn *turn);
 codex_slice codex_turn_item(const codex_turn *turn, size_t index);
 
-/* The JSON text of the first and of the last tokenUsage that came; bytes NULL if none did. */
+/* The JSON text of the first and of the last tokenUsage that came; bytes NULL if none did. Their totals are
+ * the whole thread's, and the first one may only repeat what was known before: so what the turn itself used
+ * is the difference between the last and the one before the turn, which is prior (bytes NULL: unknown, or
+ * none).
+ */
+codex_slice codex_turn_prior_usage(const codex_turn *turn);
 codex_slice codex_turn_first_usage(const codex_turn *turn);
 codex_slice codex_turn_last_usage(const codex_turn *turn);
 

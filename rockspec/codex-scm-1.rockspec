@@ -34,6 +34,7 @@ build = {
         "src/core/stream.c",
         "src/core/subscription.c",
         "src/core/turn.c",
+        "src/core/usage.c",
         "src/core/utf8.c",
         "src/io/client.c",
         "src/io/locate.c",

@@ -8,6 +8,7 @@ void json_spec(void);
 void schema_spec(void);
 void frame_spec(void);
 void rpc_spec(void);
+void thread_spec(void);
 void turn_spec(void);
 void session_spec(void);
 void subscription_spec(void);
@@ -63,6 +64,7 @@ int main(void) {
   schema_spec();
   frame_spec();
   rpc_spec();
+  thread_spec();
   turn_spec();
   session_spec();
   subscription_spec();

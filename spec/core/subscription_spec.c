@@ -267,8 +267,9 @@ static void a_turn_that_was_overtaken_is_noticed(void) {
 static void started_for(cx_session *session, const char *turn, const char *root) {
   feed(session,
        "{\"method\":\"turn/"
-       "started\",\"params\":{\"threadId\":\"k\",\"turn\":{\"id\":\"%s\",\"rootTurnId\":\"%s\"}}}",
-       turn, root);
+       "started\",\"params\":{\"threadId\":\"thread of %s\",\"turn\":{\"id\":\"%s\","
+       "\"rootTurnId\":\"%s\"}}}",
+       turn, turn, root);
 }
 
 static void turns_of_sub_agents_are_found(void) {

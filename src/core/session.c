@@ -37,7 +37,9 @@ cx_session *cx_session_new(const codex_options *options) {
   cx_buffer_init(&session->scratch, SIZE_MAX);
   cx_map_init(&session->sent, 0);
   /* addresses vary between runs, which is enough against prepared ids */
-  cx_map_init(&session->turns, (uint32_t)((uintptr_t)session >> 4));
+  uint32_t seed = (uint32_t)((uintptr_t)session >> 4);
+  cx_map_init(&session->turns, seed);
+  cx_usages_init(&session->usages, seed);
   cx_list_init(&session->queue);
   cx_list_init(&session->on_wire);
   cx_list_init(&session->untaken);
@@ -73,6 +75,7 @@ void cx_session_free(cx_session *session) {
   }
   cx_map_free(&session->sent);
   cx_map_free(&session->turns);
+  cx_usages_free(&session->usages);
   cx_frame_free(&session->frame);
   cx_buffer_free(&session->output);
   cx_buffer_free(&session->scratch);
@@ -97,6 +100,7 @@ static void leave_unclaimed(cx_session *session, codex_turn *turn) {
 static void forget_turn(cx_session *session, codex_turn *turn) {
   leave_unclaimed(session, turn);
   cx_map_remove(&session->turns, turn->id.bytes, turn->id.length);
+  if (turn->active_id.bytes) cx_map_remove(&session->turns, turn->active_id.bytes, turn->active_id.length);
   if (session->recent == turn) session->recent = NULL;
   cx_turn_free(turn);
 }
@@ -215,20 +219,52 @@ static void note_overtaken(cx_session *session, const codex_turn *ended) {
   }
 }
 
+/* A review runs under another id than its start was answered with: all that is told of that one is its
+ * turn/started, which names the review as its root. *turn stays NULL if this is no such event. */
+static int find_review(cx_session *session, const cx_message *message, codex_turn **turn) {
+  codex_slice root;
+  if (!CX_SLICE_IS(message->method, "turn/started")) return CX_OK;
+  if (!cx_json_string_contents(cx_json_member(message->turn, "rootTurnId"), &root)) return CX_OK;
+  codex_turn *review = cx_map_get(&session->turns, root.bytes, root.length);
+  if (!review || review->active_id.bytes || review->state != CODEX_TURN_RUNNING) return CX_OK;
+  codex_slice thread_id = codex_turn_thread_id(review);
+  if (thread_id.length == 0 || !cx_slice_is(message->thread_id, thread_id.bytes, thread_id.length))
+    return CX_OK;
+  if (cx_turn_set_active_id(review, message->turn_id) != CX_OK) return CX_ENOMEM;
+  int status = cx_map_add(&session->turns, review->active_id.bytes, review->active_id.length, review);
+  if (status == CX_OK) *turn = review;
+  return status;
+}
+
+/* A turn adds to what its thread had used before. */
+static int note_usage(cx_session *session, const cx_message *message, codex_turn *turn) {
+  if (!message->usage.bytes || !message->thread_id.bytes) return CX_OK;
+  codex_slice before = cx_usages_get(&session->usages, message->thread_id);
+  int status = turn && before.bytes ? cx_turn_start_usage(turn, before) : CX_OK;
+  return status == CX_OK ? cx_usages_set(&session->usages, message->thread_id, message->usage) : status;
+}
+
+/* Finds the turn that a notification belongs to; NULL: none. */
+static int route(cx_session *session, const cx_message *message, codex_turn **turn) {
+  *turn = find_turn(session, message->turn_id);
+  int status = *turn ? CX_OK : find_review(session, message, turn);
+  if (status == CX_OK) status = note_usage(session, message, *turn);
+  /* on resume, the last old turn's usage comes again: no turn is running */
+  if (status != CX_OK || *turn || CX_SLICE_IS(message->method, "thread/tokenUsage/updated")) return status;
+  *turn = add_unclaimed(session, message);
+  return *turn ? CX_OK : CX_ENOMEM;
+}
+
 static int handle_notification(cx_session *session, const cx_message *message) {
   session->statistics.notifications++;
   int published = cx_subscriptions_publish(session, message);
   if (published != CX_OK || !message->turn_id.bytes) return published;
-  codex_turn *turn = find_turn(session, message->turn_id);
-  if (!turn) {
-    /* on resume, the last old turn's usage comes again: no turn is running */
-    if (CX_SLICE_IS(message->method, "thread/tokenUsage/updated")) return CX_OK;
-    turn = add_unclaimed(session, message);
-    if (!turn) return CX_ENOMEM;
-  }
+  codex_turn *turn;
+  int status = route(session, message, &turn);
+  if (status != CX_OK || !turn) return status;
   unsigned happened;
   size_t held = cx_turn_held(turn);
-  int status = cx_turn_collect(turn, message, &happened);
+  status = cx_turn_collect(turn, message, &happened);
   if (!turn->claimed) session->unclaimed_bytes += cx_turn_held(turn) - held; /* it may have become less */
   if (turn->started || happened & CODEX_WATCH_END) cx_list_remove(&turn->in_unstarted);
   if (happened & CODEX_WATCH_END) note_overtaken(session, turn);

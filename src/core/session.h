@@ -15,6 +15,7 @@
 #include "map.h"
 #include "message.h"
 #include "ready.h"
+#include "usage.h"
 
 /* Turns nobody has claimed: how many are kept, and how many bytes all of them together hold. */
 #define CX_MAX_UNCLAIMED_TURNS 64
@@ -29,6 +30,7 @@ typedef struct cx_session {
   codex_turn *recent; /* whose event came last; NULL: none, or it has been forgotten */
   cx_map sent;        /* by id: the eight bytes of codex_request.id */
   cx_map turns;       /* by turn id */
+  cx_usages usages;
   cx_list queue, on_wire, all_turns, unclaimed, unstarted, ready;
   cx_list streams;    /* of the connection */
   codex_stream *kept; /* one of them: notifications outside of turns, for whoever asks first */

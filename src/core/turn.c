@@ -57,6 +57,10 @@ codex_turn *cx_turn_new(struct cx_session *session, uint64_t serial, codex_slice
   return NULL;
 }
 
+int cx_turn_set_active_id(codex_turn *turn, codex_slice id) {
+  return text_set(&turn->active_id, id);
+}
+
 void cx_turn_drop_events(codex_turn *turn) {
   codex_stream_free(turn->first_stream);
   turn->first_stream = NULL;
@@ -96,6 +100,8 @@ void cx_turn_free(codex_turn *turn) {
   free(turn->id.bytes);
   free(turn->thread_id.bytes);
   free(turn->root_id.bytes);
+  free(turn->active_id.bytes);
+  free(turn->prior_usage.bytes);
   free(turn->first_usage.bytes);
   free(turn->last_usage.bytes);
   free(turn->completed_params.bytes);
@@ -233,6 +239,10 @@ static int collect_item(codex_turn *turn, const cx_message *message, size_t *res
   return status;
 }
 
+int cx_turn_start_usage(codex_turn *turn, codex_slice usage) {
+  return turn->first_usage.bytes ? CX_OK : text_set(&turn->prior_usage, usage);
+}
+
 static int collect_usage(codex_turn *turn, const cx_message *message) {
   if (!message->usage.bytes) return CX_OK;
   int status = turn->first_usage.bytes ? CX_OK : text_set(&turn->first_usage, message->usage);
@@ -261,9 +271,11 @@ static int collect_retry(codex_turn *turn, const cx_message *message) {
   return CX_OK;
 }
 
-/* An item that has begun shows that the server runs the turn, just as its turn/started. */
-static bool shows_start(codex_slice method) {
-  return CX_SLICE_IS(method, "turn/started") || (method.length > 5 && memcmp(method.bytes, "item/", 5) == 0);
+/* An item that has begun shows that the server runs the turn, just as its turn/started; a review's comes
+ * after that, and then tells more. */
+static bool shows_start(const codex_turn *turn, codex_slice method) {
+  if (CX_SLICE_IS(method, "turn/started")) return true;
+  return !turn->started && method.length > 5 && memcmp(method.bytes, "item/", 5) == 0;
 }
 
 static int collect_root(codex_turn *turn, const cx_message *message) {
@@ -276,7 +288,7 @@ static int collect(codex_turn *turn, const cx_message *message, unsigned *happen
   codex_slice method = message->method;
   int status = collect_retry(turn, message);
   if (status != CX_OK) return status;
-  if (!turn->started && shows_start(method)) {
+  if (shows_start(turn, method)) {
     turn->started = true;
     *happened |= CODEX_WATCH_STARTED;
   }
@@ -339,6 +351,12 @@ size_t codex_turn_item_count(const codex_turn *turn) {
 }
 codex_slice codex_turn_item(const codex_turn *turn, size_t index) {
   return text_slice(&turn->items[index]);
+}
+codex_slice codex_turn_active_id(const codex_turn *turn) {
+  return text_slice(turn->active_id.bytes ? &turn->active_id : &turn->id);
+}
+codex_slice codex_turn_prior_usage(const codex_turn *turn) {
+  return text_slice(&turn->prior_usage);
 }
 codex_slice codex_turn_first_usage(const codex_turn *turn) {
   return text_slice(&turn->first_usage);

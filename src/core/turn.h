@@ -35,6 +35,7 @@ struct codex_turn {
 
   cx_text id, thread_id;
   cx_text root_id; /* the turn that all this is done for: its own id, or that of a sub-agent's user */
+  cx_text active_id; /* of a review that runs: the other id, under which the server runs it */
   codex_turn_state state;
   bool claimed, started, overtaken;
   codex_error error;
@@ -44,7 +45,7 @@ struct codex_turn {
   cx_partial *partials;
   size_t partial_count, partial_capacity;
   cx_buffer spare; /* storage of the message last completed, for the next one */
-  cx_text first_usage, last_usage;
+  cx_text prior_usage, first_usage, last_usage;
   cx_text retrying;         /* why the server tries again, while it does */
   cx_text completed_params; /* of turn/completed */
   codex_slice completion;   /* the turn in there */
@@ -71,6 +72,12 @@ void cx_turn_free(codex_turn *turn);
 /* Takes in one notification of this turn. CX_OK, or CX_ENOMEM: then the turn may lack it. Answers what
  * happened, as CODEX_WATCH bits, in *happened. */
 int cx_turn_collect(codex_turn *turn, const cx_message *message, unsigned *happened);
+
+/* Notes under which id the server runs a turn whose own id is another; CX_OK or CX_ENOMEM. */
+int cx_turn_set_active_id(codex_turn *turn, codex_slice id);
+
+/* Notes what the thread had used before a turn that hasn't been told of any usage yet; CX_OK or CX_ENOMEM. */
+int cx_turn_start_usage(codex_turn *turn, codex_slice usage);
 
 /* Ends a running turn with an error. */
 void cx_turn_break(codex_turn *turn, const codex_error *error);

@@ -24,6 +24,11 @@ static int turn_thread_id(lua_State *L) {
   return 1;
 }
 
+static int turn_active_id(lua_State *L) {
+  cx_push_slice(L, codex_turn_active_id(check_turn(L)));
+  return 1;
+}
+
 static int turn_serial(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)codex_turn_serial(check_turn(L)));
   return 1;
@@ -77,13 +82,13 @@ static void push_copied_json(lua_State *L, codex_slice text, cx_type_id type) {
   lua_remove(L, -2);
 }
 
-/* collected() -> { items, final_response, first_usage, last_usage, completion } */
+/* collected() -> { items, final_response, prior_usage, first_usage, last_usage, completion } */
 static int turn_collected(lua_State *L) {
   codex_turn *turn = check_turn(L);
   cx_type_id item = params_member("item/completed", "item");
   cx_type_id usage = params_member("thread/tokenUsage/updated", "tokenUsage");
   size_t count = codex_turn_item_count(turn);
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   lua_createtable(L, (int)count, 0);
   for (size_t i = 0; i < count; i++) {
     cx_push_json(L, codex_turn_item(turn, i), item);
@@ -92,6 +97,8 @@ static int turn_collected(lua_State *L) {
   lua_setfield(L, -2, "items");
   cx_push_slice(L, codex_turn_final_response(turn));
   lua_setfield(L, -2, "final_response");
+  cx_push_json(L, codex_turn_prior_usage(turn), usage);
+  lua_setfield(L, -2, "prior_usage");
   cx_push_json(L, codex_turn_first_usage(turn), usage);
   lua_setfield(L, -2, "first_usage");
   push_copied_json(L, codex_turn_last_usage(turn), usage);
@@ -235,6 +242,7 @@ static int stream_next_text(lua_State *L) {
 void cx_open_turn(lua_State *L) {
   static const luaL_Reg turn_methods[] = {{"id", turn_id},
                                           {"thread_id", turn_thread_id},
+                                          {"active_id", turn_active_id},
                                           {"serial", turn_serial},
                                           {"state", turn_state},
                                           {"started", turn_started},
