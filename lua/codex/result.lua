@@ -15,7 +15,7 @@ local M = {}
 ---@field final_response? string
 ---@field items table[] every item of the turn that completed, in order
 ---@field usage? table `total` (the whole thread's), `last`, `model_context_window`: as the server says
----@field turn_usage? table this turn alone: the members of `total`
+---@field turn_usage? table this turn alone: the members of `total`; nil when the server told of no usage
 ---@field parsed? any with `output_schema`: the final response as JSON
 ---@field parse_error? codex.Error with `output_schema`: why it isn't JSON
 
@@ -23,19 +23,25 @@ local function as_table(value)
   return type(value) == "table" and value or {}
 end
 
-local function count_of(counters, name)
-  local count = as_table(counters)[name]
-  return type(count) == "number" and count or 0
+local function amount(breakdown, name)
+  local value = as_table(breakdown)[name]
+  return type(value) == "number" and value or 0
 end
 
--- The thread's total grew by one model call when the first update came; what it was before is not the turn's.
-local function turn_usage(first, last)
-  if type(as_table(last).total) ~= "table" then return nil end
-  first = as_table(first)
+-- What the thread had used when the turn began. Where that wasn't told, the first update came after one model call.
+local function usage_before(collected, name)
+  local prior, first = collected.prior_usage, as_table(collected.first_usage)
+  if type(prior) == "table" then return amount(prior.total, name) end
+  return amount(first.total, name) - amount(first.last, name)
+end
+
+-- The server tells of the whole thread's usage; the turn's is what it has grown by.
+local function turn_usage(collected)
+  local last = as_table(collected.last_usage)
+  if type(last.total) ~= "table" then return nil end
   local usage = {}
   for name, total in pairs(last.total) do
-    local before = count_of(first.total, name) - count_of(first.last, name)
-    usage[name] = type(total) == "number" and total - before or nil
+    if type(total) == "number" then usage[name] = total - usage_before(collected, name) end
   end
   return usage
 end
@@ -71,7 +77,7 @@ function M.collect(turn, wants_json)
     final_response = collected.final_response,
     items = collected.items,
     usage = collected.last_usage,
-    turn_usage = turn_usage(collected.first_usage, collected.last_usage),
+    turn_usage = turn_usage(collected),
   }
   if wants_json and result.status == "completed" then parse(result) end
   return result
