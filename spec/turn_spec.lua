@@ -843,10 +843,10 @@ describe("threads", function()
     local err = raised("invalid_request", other.thread_resume, other, first.id)
     assert.equal("active_writer", err.reason)
     client:close()
-    local resumed = other:thread_resume(first.id, { sandbox = "workspace_write" })
+    local resumed = other:thread_resume(first.id, { sandbox = "workspace_write", include_turns = true })
     assert.equal(first.id, resumed.id)
     assert.equal("workspaceWrite", resumed.sandbox.type)
-    assert.equal(1, #resumed.turns)
+    assert.equal(1, #resumed.initial_turns)
     local turn = resumed:turn "say it"
     local usages = {}
     for event in turn:stream() do

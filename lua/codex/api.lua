@@ -78,7 +78,7 @@ local function make_paged(client, label, method, fn)
   end
   function paged.items(params, options)
     local fetch, cursor = fetcher(client, label, method, params, options)
-    return pages.items(fetch, core.list_member(method), cursor)
+    return pages.items(fetch, cursor, core.list_member(method))
   end
   return setmetatable(paged, Paged)
 end

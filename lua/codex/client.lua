@@ -2,6 +2,7 @@
 
 local accounts = require "codex.account"
 local api = require "codex.api"
+local classes = require "codex.class"
 local client_threads = require "codex.client_threads"
 local config = require "codex.config"
 local core = require "codex.core"
@@ -162,6 +163,15 @@ local function environment(env)
   return list
 end
 
+-- Where the server looks for files by relative paths; nil when it may be on another machine.
+local function folder_of(options)
+  if options.launch_args_override then return nil end
+  local cwd = options.cwd
+  if cwd and cwd:sub(1, 1) == "/" then return cwd end
+  local ours = core.cwd()
+  return ours and cwd and ours .. "/" .. cwd or ours
+end
+
 local function start_core(options)
   local arguments = options.launch_args_override
   if arguments and #arguments == 0 then errors.argument "codex.new.launch_args_override: must not be empty" end
@@ -238,7 +248,7 @@ function M.new(options)
     _error_handlers = {},
     _feeds = setmetatable({}, { __mode = "v" }),
     _gone = {},
-    _lanes = {},
+    _lanes = setmetatable({}, { __mode = "v" }),
     _request_timeout = options.request_timeout or 120,
     _requests = {},
     _subscriptions = {},
@@ -247,6 +257,7 @@ function M.new(options)
   }, Client)
   client._core = start_core(options)
   client.api = api.new(client)
+  client._folder = folder_of(options)
   open[client] = true
   loop.add(client)
   local metadata, err = initialize(client, options)
@@ -384,6 +395,11 @@ function Client:_wait_for(request, deadline)
   self._requests[serial] = nil
   if reason == "cancelled" then return errors.new("cancelled", "the task was cancelled"), reason end
   if not request:done() then return errors.new("timeout", "the server did not answer in time"), reason end
+  return self:_request_error(request)
+end
+
+-- Why a request that is done has failed, or nothing.
+function Client:_request_error(request)
   local kind, code, message, data = request:error()
   if kind == "transport_closed" then return self:_error(kind, message) end
   if kind then return errors.from_request(request:method(), kind, code, message, data) end
@@ -445,5 +461,6 @@ function Client:close()
 end
 
 Client.__close = Client.close
+classes.guard(Client, "client")
 
 return M

@@ -28,8 +28,11 @@ local codex = {
   text = inputs.text,
   image = inputs.image,
   local_image = inputs.local_image,
+  audio = inputs.audio,
+  local_audio = inputs.local_audio,
   skill = inputs.skill,
   mention = inputs.mention,
+  external_message = inputs.external_message,
 
   run = task.run,
   spawn = task.spawn,

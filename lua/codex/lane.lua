@@ -1,6 +1,8 @@
 --- Lanes: one turn at a time on each thread.
 ---
---- The server would take a second turn on a busy thread as steering of the first. So turns of one thread line up here.
+--- The server would take a second turn on a busy thread as steering of the first. So turns of one thread line up here,
+--- whichever Thread object they were started with. A client holds its lanes weakly: a lane lives as long as somebody
+--- holds the thread, waits in it, or has a turn that runs.
 
 local task = require "codex.task"
 
@@ -9,6 +11,8 @@ local M = {}
 ---@class codex.Lane
 ---@field turn? codex.Turn the one that runs
 ---@field queue table[] who waits, in order; the first may start once no turn runs
+---@field joining integer how many are giving input to the running turn, which may end before it arrives
+---@field unloaded? boolean the server doesn't have the thread, or tells nothing of it: a turn has it loaded first
 
 --- The lane of a thread, made if need be.
 ---@param client codex.Client
@@ -17,17 +21,31 @@ local M = {}
 function M.of(client, thread_id)
   local lane = client._lanes[thread_id]
   if not lane then
-    lane = { queue = {} }
+    lane = { queue = {}, joining = 0 }
     client._lanes[thread_id] = lane
   end
   return lane
+end
+
+--- The turn that runs, or nil.
+---@param lane codex.Lane
+---@return codex.Turn?
+function M.running(lane)
+  return lane.turn and not lane.turn:_ended() and lane.turn or nil
 end
 
 --- Whether a new turn would have to wait.
 ---@param lane codex.Lane
 ---@return boolean
 function M.is_busy(lane)
-  return lane.queue[1] ~= nil or (lane.turn ~= nil and not lane.turn:_ended())
+  return lane.queue[1] ~= nil or lane.joining > 0 or M.running(lane) ~= nil
+end
+
+--- Makes a turn the one that runs, unless it has ended already.
+---@param lane codex.Lane
+---@param turn codex.Turn
+function M.hold(lane, turn)
+  if not turn:_ended() then lane.turn = turn end
 end
 
 --- Lets a turn that has ended go: a thread that is done with would keep its last one otherwise.
@@ -48,6 +66,13 @@ function M.leave(lane, place)
   task.wake(lane)
 end
 
+-- Waits for something to change that keeps this place from its turn.
+local function wait_in_line(lane, place, deadline)
+  local running = M.running(lane)
+  if lane.queue[1] == place and running then return running:_wait("end", deadline) end
+  return task.park(lane, deadline, true)
+end
+
 --- Waits until it is this place's turn. Whoever gets there leaves when its turn has started, or doesn't.
 ---@param lane codex.Lane
 ---@param place table a new one
@@ -55,18 +80,26 @@ end
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise; then the place is given up
 function M.line_up(lane, place, deadline)
   lane.queue[#lane.queue + 1] = place
-  while lane.queue[1] ~= place or (lane.turn and not lane.turn:_ended()) do
-    local reason
-    if lane.queue[1] == place then
-      reason = lane.turn:_wait("end", deadline)
-    else
-      reason = task.park(lane, deadline, true)
-    end
+  while lane.queue[1] ~= place or lane.joining > 0 or M.running(lane) do
+    local reason = wait_in_line(lane, place, deadline)
     if reason ~= "woken" then
       M.leave(lane, place)
       return reason
     end
   end
+end
+
+--- Waits until the one whose turn it is has started it.
+---@param lane codex.Lane
+---@param deadline? number on the core's clock
+---@return codex.Turn? turn the one that runs; nil when none does
+---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise
+function M.wait_for_start(lane, deadline)
+  while not M.running(lane) and (lane.queue[1] or lane.joining > 0) do
+    local reason = task.park(lane, deadline, true)
+    if reason ~= "woken" then return nil, reason end
+  end
+  return M.running(lane)
 end
 
 return M

@@ -176,18 +176,37 @@ local function copy(options, except)
   return params
 end
 
+-- The fields of a request that acts on a thread, which names the thread itself.
+local function fields_of(method, ...)
+  local fields = core.fields(method)
+  for _, name in ipairs { "thread_id", "threadId", ... } do
+    fields[name] = nil
+  end
+  return fields
+end
+
 local thread_names = { approval_mode = true, sandbox = true }
 
---- The parameters of thread/start and thread/resume.
+-- A thread that comes with all of its turns may be very large, and the server calls that outdated.
+local function apply_include_turns(label, options, params)
+  refuse_both(label, options, "include_turns", "exclude_turns")
+  M.check_type(label, options, "include_turns", "boolean")
+  if params.exclude_turns == nil then params.exclude_turns = not options.include_turns end
+  params.include_turns = nil
+end
+
+--- The parameters of thread/start, thread/resume and thread/fork.
 ---@param label string
 ---@param method string
 ---@param options table
 ---@return table
 function M.thread(label, method, options)
-  local fields = core.fields(method)
-  M.check_names(label, options, thread_names, fields)
+  local fields = fields_of(method)
+  local includes = { include_turns = fields.exclude_turns }
+  M.check_names(label, options, thread_names, includes, fields)
   options = with_lua_names(label, options, fields)
   local params = copy(options, {})
+  if fields.exclude_turns then apply_include_turns(label, options, params) end
   apply_approval_mode(label, options, params)
   if params.sandbox ~= nil then params.sandbox = choose(label, "sandbox", params.sandbox, sandbox_modes) end
   return params
@@ -197,14 +216,14 @@ end
 local turn_names = { approval_mode = true, sandbox = true, when_busy = true, timeout = true, raise = true }
 local turn_own = { when_busy = true, timeout = true, raise = true }
 local busy_choices = { "queue", "steer", "error", queue = "queue", steer = "steer", error = "error" }
+local unsteered_choices = { "queue", "error", queue = "queue", error = "error" }
 
 --- The parameters of turn/start.
 ---@param label string
 ---@param options table
 ---@return table params
 function M.turn(label, options)
-  local fields = core.fields "turn/start"
-  fields.input, fields.thread_id, fields.threadId = nil, nil, nil
+  local fields = fields_of("turn/start", "input")
   M.check_names(label, options, turn_names, fields)
   options = with_lua_names(label, options, fields)
   M.check_seconds(label, options, "timeout")
@@ -218,6 +237,32 @@ function M.turn(label, options)
     params.sandbox = nil
   end
   return params
+end
+
+--- The parameters of another request that starts a turn, which can't steer one that runs.
+---@param label string
+---@param method string
+---@param options table
+---@return table params
+function M.other_turn(label, method, options)
+  local fields = fields_of(method)
+  M.check_names(label, options, { when_busy = true, timeout = true }, fields)
+  options = with_lua_names(label, options, fields)
+  M.check_seconds(label, options, "timeout")
+  if options.when_busy ~= nil then choose(label, "when_busy", options.when_busy, unsteered_choices) end
+  return copy(options, turn_own)
+end
+
+--- The parameters of a request that lists something, or that lists it of a thread.
+---@param label string
+---@param method string
+---@param options? table
+---@return table
+function M.list(label, method, options)
+  M.check_table(label, options)
+  local fields = fields_of(method)
+  M.check_names(label, options or {}, fields)
+  return with_lua_names(label, options or {}, fields)
 end
 
 return M

@@ -1,43 +1,48 @@
---- Lists that the server gives out in pages.
+--- Pages: what the server lists a page at a time, each with the cursor of the next.
 
 local errors = require "codex.error"
 
 local M = {}
 
---- Iterates over pages. A server that gives the same cursor again would never come to an end: that raises `protocol`.
----@param fetch fun(cursor: string?): table one page: its `next_cursor` is absent in the last one
----@param cursor? string where to begin
+---@alias codex.FetchPage fun(cursor?: string): table one page: `data`, and `next_cursor` unless it is the last
+
+--- Iterates over pages, each asked for when the one before has been dealt with. Raises what `fetch` does, and
+--- `protocol` when the server names a page for the next that was there already, which would go on for ever.
+---@param fetch codex.FetchPage
+---@param cursor? string of the page to begin with
 ---@return fun(): table?
 function M.each(fetch, cursor)
   local seen, over = {}, false
   return function()
     if over then return nil end
     local page = fetch(cursor)
-    if type(page) ~= "table" then errors.raise("protocol", "the server's page is not an object") end
+    if type(page) ~= "table" then errors.raise("protocol", "the server's answer is not a page of a list") end
+    if cursor ~= nil then seen[cursor] = true end
     cursor = page.next_cursor
-    over = cursor == nil
-    if not over and seen[cursor] then errors.raise("protocol", "the server gave the same page twice") end
-    if not over then seen[cursor] = true end
+    over = cursor == nil or seen[cursor] == true
+    if over and cursor ~= nil then
+      errors.raise("protocol", "the server names a page as the next one that it has given out before")
+    end
     return page
   end
 end
 
---- Iterates over the entries of all pages, one by one; a page is asked for when the one before has been gone through.
----@param fetch fun(cursor: string?): table
----@param member string the page's list
----@param cursor? string where to begin
+--- Iterates over what all pages hold, one by one. Raises as `each` does.
+---@param fetch codex.FetchPage
+---@param cursor? string of the page to begin with
+---@param member? string which member of a page is the list; default `data`
 ---@return fun(): any
-function M.items(fetch, member, cursor)
+function M.items(fetch, cursor, member)
   local next_page = M.each(fetch, cursor)
-  local list, index = {}, 0
+  local data, index = {}, 0
   return function()
-    while list and index >= #list do
+    while data[index + 1] == nil do
       local page = next_page()
-      list, index = page and (page[member] or {}), 0
+      if not page then return nil end
+      data, index = page[member or "data"] or {}, 0
     end
-    if not list then return nil end
     index = index + 1
-    return list[index]
+    return data[index]
   end
 end
 

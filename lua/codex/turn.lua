@@ -1,5 +1,6 @@
 --- A turn: one run of the agent.
 
+local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
@@ -17,6 +18,8 @@ M.ABANDON_SECONDS = 2
 ---@field method string
 ---@field params table
 ---@field raw string the line as it came
+
+---@alias codex.TurnKind "turn"|"review"|"compaction"
 
 ---@class codex.Turn
 ---@field id string
@@ -41,7 +44,7 @@ end
 --- Wraps the core's handle of a turn that `client` has started.
 ---@param client codex.Client
 ---@param handle userdata
----@param options { thread_id: string, deadline?: number, wants_json?: boolean }
+---@param options { thread_id: string, deadline?: number, wants_json?: boolean, kind?: codex.TurnKind }
 ---@return codex.Turn
 function M.new(client, handle, options)
   local turn = setmetatable({
@@ -50,6 +53,8 @@ function M.new(client, handle, options)
     _client = client,
     _core = handle,
     _deadline = options.deadline,
+    _kind = options.kind or "turn",
+    _lane = client._lanes[options.thread_id], -- which lives as long as one of its turns runs
     _wants_json = options.wants_json,
     _source = {},
   }, Turn)
@@ -177,6 +182,29 @@ end
 
 -- ---- waiting ----
 
+-- Ends the wait of one who joined the turn: it goes on.
+function Turn:_leave(reason)
+  local fields = { result = self:_result() }
+  if reason == "cancelled" then task.raise_cancelled(fields) end
+  errors.raise("timeout", "the turn that was joined took too long", fields)
+end
+
+function Turn:_await_end(deadline, give_up)
+  while not self:_ended() do
+    local reason = self:_wait("end", deadline)
+    if reason ~= "woken" and not self:_ended() then give_up(self, reason) end
+    if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
+  end
+end
+
+-- The result of a turn that has ended, or what it raises.
+function Turn:_outcome(options)
+  if self._failure or self._core:error() then self:_raise_broken() end
+  local result = self:_result()
+  if result.status == "failed" and not (options and options.raise == false) then error(results.failure(result), 0) end
+  return result
+end
+
 local function check_run(options)
   options_of.check_names("turn:run", options, { raise = true })
   options_of.check_type("turn:run", options, "raise", "boolean")
@@ -189,15 +217,14 @@ end
 function Turn:run(options)
   check_run(options or {})
   if not self._streamed then self._core:forget_events() end
-  while not self:_ended() do
-    local reason = self:_wait("end", self._deadline)
-    if reason ~= "woken" and not self:_ended() then self:_give_up(reason) end
-    if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
-  end
-  if self._failure or self._core:error() then self:_raise_broken() end
-  local result = self:_result()
-  if result.status == "failed" and not (options and options.raise == false) then error(results.failure(result), 0) end
-  return result
+  self:_await_end(self._deadline, self._give_up)
+  return self:_outcome(options)
+end
+
+-- The result for one who joined a turn that ran already: it isn't his to end.
+function Turn:_run_as_guest(options, deadline)
+  self:_await_end(deadline, self._leave)
+  return self:_outcome(options)
 end
 
 local Stream = {}
@@ -285,45 +312,88 @@ function Turn:children()
   end, nil, nil, feed
 end
 
--- The server refuses to touch a turn that it hasn't announced yet.
-function Turn:_wait_until_started()
-  while not self._core:started() and not self:_ended() do
-    if self:_wait "started" == "cancelled" then task.raise_cancelled() end
+-- ---- control ----
+
+-- The server refuses to touch a turn that it hasn't announced yet; a review it announces by another id.
+function Turn:_is_announced()
+  return self._core:started() and (self._kind ~= "review" or self._core:active_id() ~= self.id)
+end
+
+-- Answers how the waiting ended if it took too long.
+function Turn:_wait_until_started(deadline)
+  while not self:_is_announced() and not self:_ended() do
+    local reason = self:_wait("started", deadline)
+    if reason == "cancelled" then task.raise_cancelled() end
+    if reason == "timeout" then return reason end
   end
 end
 
--- Steers, and answers the result, or nil and an error.
-function Turn:_steer(items)
-  self:_wait_until_started()
-  local request = self._client:_send("turn/steer", {
-    thread_id = self.thread_id,
-    expected_turn_id = self.id,
-    input = items,
-  }, { label = "turn_steer" })
-  local err = self._client:_wait_for(request)
+-- Raises for what the server lets nobody add to.
+function Turn:_check_steerable()
+  if self._kind == "turn" then return end
+  errors.raise("busy", ("a %s can't be steered"):format(self._kind), { reason = "active_turn_not_steerable" })
+end
+
+-- What a turn's parameters can say of a turn that runs.
+local function steering(turn, params)
+  local fields, steered = core.fields "turn/steer", {}
+  for name, value in pairs(params) do
+    if fields[name] then steered[name] = value end
+  end
+  steered.thread_id, steered.expected_turn_id = turn.thread_id, turn.id
+  return steered
+end
+
+-- Steers with the parameters of a turn, and answers the result, or nil and an error.
+function Turn:_steer(params, deadline)
+  if self:_wait_until_started(deadline) then
+    return nil, errors.new("timeout", "the turn to be steered did not start in time")
+  end
+  local request = self._client:_send("turn/steer", steering(self, params), { label = "turn_steer" })
+  local err = self._client:_wait_for(request, deadline)
   if err then return nil, err end
   return request:result()
 end
 
---- Adds to what the running turn was asked.
+--- Adds to what the running turn was asked. Raises `invalid_request` with the reason `no_active_turn` when it has
+--- ended, `busy` for a review or a compaction, which take no input. Protocol: `turn/steer`.
 ---@param input codex.Input
 ---@return { turn_id: string }
 function Turn:steer(input)
-  local result, err = self:_steer(inputs.to_list("turn_steer", input))
+  local items = inputs.to_list("turn_steer", input, self._client)
+  self:_check_steerable()
+  local result, err = self:_steer { input = items }
   if err then error(err, 0) end
   return result
 end
 
+-- Sends and waits: an error, or nothing. The turn's end is an answer, too: asked too late, the server leaves the
+-- question open after a review.
+function Turn:_send_interrupt()
+  local client = self._client
+  local request = client:_send("turn/interrupt", { thread_id = self.thread_id, turn_id = self._core:active_id() }, {
+    label = "turn_interrupt",
+  })
+  client._requests[request:serial()] = self._source
+  local reason
+  while not request:done() and not self:_ended() and reason ~= "cancelled" do
+    reason = self:_wait "end"
+  end
+  client._requests[request:serial()] = nil
+  if reason == "cancelled" then task.raise_cancelled() end
+  return request:done() and client:_request_error(request) or nil
+end
+
 --- Stops the turn. Works from the first moment on, and is no error on a turn that has ended.
+--- Protocol: `turn/interrupt`.
 function Turn:interrupt()
   self:_wait_until_started()
   if self:_ended() then return end
-  local request = self._client:_send("turn/interrupt", { thread_id = self.thread_id, turn_id = self.id }, {
-    label = "turn_interrupt",
-  })
-  local err = self._client:_wait_for(request)
+  local err = self:_send_interrupt()
   -- it ended while the request was under way
   if err and err.reason ~= "no_active_turn" then error(err, 0) end
 end
+
+classes.guard(Turn, "turn")
 
 return M

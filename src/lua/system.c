@@ -5,8 +5,11 @@
 #include "../io/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* now() -> seconds since some fixed moment */
 static int system_now(lua_State *L) {
@@ -51,6 +54,24 @@ static int system_poll(lua_State *L) {
     lua_rawseti(L, 3, (int)i + 1);
   }
   lua_pushinteger(L, ready);
+  return 1;
+}
+
+/* cwd() -> the process's folder, or nil when it is gone */
+static int system_cwd(lua_State *L) {
+  char path[4096];
+  lua_pushstring(L, getcwd(path, sizeof path));
+  return 1;
+}
+
+/* unreadable(path) -> nil, or why the file can't be read */
+static int system_unreadable(lua_State *L) {
+  struct stat status;
+  int fd = open(luaL_checkstring(L, 1), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  int problem = fd < 0 || fstat(fd, &status) < 0 ? errno : S_ISDIR(status.st_mode) ? EISDIR : 0;
+  if (fd >= 0) close(fd);
+  if (problem == 0) return 0;
+  lua_pushstring(L, strerror(problem));
   return 1;
 }
 
@@ -170,6 +191,8 @@ void cx_open_system(lua_State *L) {
                                        {"methods", system_methods},
                                        {"notifications", system_notifications},
                                        {"takes_long", system_takes_long},
+                                       {"cwd", system_cwd},
+                                       {"unreadable", system_unreadable},
                                        {NULL, NULL}};
   cx_register(L, functions);
 }

@@ -1,0 +1,27 @@
+--- What the classes of this module have in common.
+
+local errors = require "codex.error"
+
+local M = {}
+
+local function guarded(class, variable, name, method)
+  return function(self, ...)
+    if getmetatable(self) ~= class then
+      errors.argument(("%s: call it with a colon, as %s:%s(…)"):format(name, variable, name))
+    end
+    return method(self, ...)
+  end
+end
+
+--- Makes the methods of a class raise `invalid_argument` when they are called with a dot. Those whose names begin with
+--- an underscore are left alone.
+---@param class table the metatable of its objects
+---@param variable string how an object is called in messages
+function M.guard(class, variable)
+  for name, method in pairs(class) do
+    local public = type(method) == "function" and name:sub(1, 1) ~= "_"
+    if public then class[name] = guarded(class, variable, name, method) end
+  end
+end
+
+return M
