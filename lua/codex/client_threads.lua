@@ -112,8 +112,9 @@ function M.install(Client)
     return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }))
   end
 
-  --- Loads a thread that has run a turn before, with its settings as they were but for those given. (The server ignores
-  --- what is given for a thread that it has loaded already.) Raises `invalid_request` with the reason `no_rollout` when
+  --- Loads a thread that has run a turn before. Of its settings the server keeps the model, the approval policy, the
+  --- folder and full access; another sandbox has to be given again, or it is the configured one. (What is given for a
+  --- thread that is loaded already the server ignores.) Raises `invalid_request` with the reason `no_rollout` when
   --- there is none, `active_writer` while another server has it. Protocol: `thread/resume`.
   ---@param id string
   ---@param options? codex.ResumeOptions
@@ -122,8 +123,8 @@ function M.install(Client)
     return open(self, "thread/resume", "thread_resume", id, options)
   end
 
-  --- Makes a new thread that goes on where another one stands, under the sandbox and the approvals of that one and the
-  --- configured model, but for what is given. Protocol: `thread/fork`.
+  --- Makes a new thread that goes on where another one stands. What isn't given is as for `thread_resume`, but for the
+  --- model, which is the configured one. Protocol: `thread/fork`.
   ---@param id string
   ---@param options? codex.ForkOptions
   ---@return codex.Thread
