@@ -1,0 +1,220 @@
+-- Turns on a thread that runs one already: joining it, and what is left of starts that were given up.
+local cjson = require "cjson"
+local codex = require "codex"
+local kit = require "spec.support.kit"
+
+local function raised(kind, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.is_true(codex.is_error(err, kind), tostring(err))
+  return err
+end
+
+-- The messages of a method that the fake server got.
+local function got(received, method)
+  local list = {}
+  for _, line in ipairs(received()) do
+    local message = cjson.decode(line)
+    if message.method == method then list[#list + 1] = message.params end
+  end
+  return list
+end
+
+-- Whatever waits is answered never; everything else at once.
+local script = [[return function(request, context)
+  if context.input_text:find "wait" then return { deltas = { "a" }, hold = true } end
+  return "answer to " .. context.input_text
+end]]
+
+-- A turn that waits for its model.
+local function waiting_turn(thread, options)
+  local turn = thread:turn("wait", options)
+  local next_delta = turn:text()
+  next_delta()
+  return turn
+end
+
+describe("who joins a running turn", function()
+  after_each(kit.cleanup)
+
+  it("gets its result, and leaves its owner the events", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local turn = thread:turn "wait"
+    local result = thread:run("go on", { when_busy = "steer" })
+    assert.equal(turn.id, result.id)
+    assert.equal("answer to go on", result.final_response)
+    local methods = {}
+    for event in turn:stream() do
+      methods[#methods + 1] = event.method
+    end
+    assert.equal("turn/started", methods[1])
+    assert.equal("turn/completed", methods[#methods])
+    assert.equal(result, turn:run())
+    client:close()
+  end)
+
+  it("waits until the one before him has started it", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local results = codex.gather {
+      function()
+        return thread:run "wait"
+      end,
+      function()
+        return thread:run("go on", { when_busy = "steer" })
+      end,
+    }
+    assert.equal(results[1].id, results[2].id)
+    assert.equal("answer to go on", results[1].final_response)
+    client:close()
+  end)
+
+  it("waits no longer than he said, and the turn goes on", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local turn = waiting_turn(thread)
+    raised("timeout", thread.run, thread, "wait on", { when_busy = "steer", timeout = 0.5 })
+    assert.equal("inProgress", turn.status)
+    assert.equal(turn, thread:turn("go on", { when_busy = "steer", timeout = 60 }))
+    assert.equal("answer to go on", turn:run().final_response)
+    client:close()
+  end)
+
+  it("may be cancelled, and the turn goes on", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local turn = waiting_turn(thread)
+    codex.run(function()
+      local guest = codex.spawn(function()
+        return thread:run("wait on", { when_busy = "steer" })
+      end)
+      codex.spawn(function()
+        for event in turn:stream { "item/completed" } do
+          if event.params.item.type == "userMessage" then break end
+        end
+        guest:cancel()
+      end)
+      raised("cancelled", guest.join, guest)
+    end)
+    assert.equal("inProgress", turn.status)
+    thread:run("go on", { when_busy = "steer" })
+    assert.equal("completed", turn.status)
+    client:close()
+  end)
+
+  it("waits no longer than he said for a turn that doesn't start", function()
+    local client = codex.new((kit.fake [[server:handshake() server:thread "t" server:turn "a"]]))
+    local thread = client:thread_start()
+    thread:turn "one"
+    raised("timeout", thread.turn, thread, "two", { when_busy = "steer", timeout = 0.1 })
+    raised("timeout", thread.turn, thread, "two", { timeout = 0.1 })
+    client:close()
+  end)
+
+  it("says all that can be said to a running turn", function()
+    local options, received = kit.fake [[
+      server:handshake() server:thread "t"
+      server:turn "a" server:turn_started("t", "a")
+      local message = server:expect "turn/steer"
+      server:reply(message, { turnId = "a" })
+      server:turn_completed("t", "a")
+    ]]
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    thread:turn "one"
+    thread:run("two", {
+      when_busy = "steer",
+      client_user_message_id = "m1",
+      additional_context = { editor = { kind = "untrusted", value = "x.lua" } },
+      model = "another",
+    })
+    assert.same({
+      {
+        threadId = "t",
+        expectedTurnId = "a",
+        input = { { type = "text", text = "two" } },
+        clientUserMessageId = "m1",
+        additionalContext = { editor = { kind = "untrusted", value = "x.lua" } },
+      },
+    }, got(received, "turn/steer"))
+    client:close()
+  end)
+
+  it("starts a turn if the other has just ended", function()
+    local options, received = kit.fake [[
+      server:handshake() server:thread "t"
+      server:turn "a" server:turn_started("t", "a")
+      local message = server:expect "turn/steer"
+      server:turn_completed("t", "a")
+      server:error(message, -32600, "no active turn to steer")
+      server:turn "b" server:turn_started("t", "b") server:turn_completed("t", "b")
+    ]]
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    thread:turn "one"
+    assert.equal("b", thread:run("two", { when_busy = "steer" }).id)
+    assert.equal(2, #got(received, "turn/start"))
+    client:close()
+  end)
+end)
+
+describe("a start that is answered too late", function()
+  after_each(kit.cleanup)
+
+  it("has its turn interrupted, and the next one waits for its end", function()
+    local folder = kit.folder()
+    local options, received = kit.fake(([[
+      server:handshake() server:thread "t"
+      local late = server:expect "turn/start"
+      server:await_file "%s/go"
+      server:turn("a", late) server:turn_started("t", "a")
+      server:reply(server:expect "turn/interrupt", "{}")
+      server:await_file "%s/end"
+      server:turn_completed("t", "a", "interrupted")
+      server:turn "b" server:turn_started("t", "b") server:turn_completed("t", "b")
+    ]]):format(folder, folder), { request_timeout = 0.2 })
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    local err = raised("timeout", thread.run, thread, "one")
+    assert.equal("turn/start: the server did not answer in time", err.message)
+    local started = false
+    client:on("turn/started", function()
+      started = true
+    end)
+    kit.write_file(folder .. "/go", "")
+    while not started do
+      codex.step(1)
+    end
+    raised("busy", thread.run, thread, "two", { when_busy = "error" })
+    kit.write_file(folder .. "/end", "")
+    assert.equal("b", thread:run("two").id)
+    assert.same({ { threadId = "t", turnId = "a" } }, got(received, "turn/interrupt"))
+    client:close()
+  end)
+
+  it("is let be if it has failed", function()
+    local folder = kit.folder()
+    local options = kit.fake(([[
+      server:handshake() server:thread "t"
+      local late = server:expect "turn/start"
+      server:await_file "%s/go"
+      server:error(late, -32600, "no")
+      server:turn "b" server:turn_started("t", "b") server:turn_completed("t", "b")
+    ]]):format(folder), { request_timeout = 0.2 })
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    raised("timeout", thread.run, thread, "one")
+    kit.write_file(folder .. "/go", "")
+    assert.equal("b", thread:run("two").id)
+    client:close()
+  end)
+
+  it("doesn't keep a client from closing", function()
+    local client = codex.new((kit.fake([[server:handshake() server:thread "t"]], { request_timeout = 0.1 })))
+    local thread = client:thread_start()
+    raised("timeout", thread.run, thread, "one")
+    client:close()
+    raised("closed", thread.run, thread, "two")
+  end)
+end)
