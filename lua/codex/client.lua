@@ -49,7 +49,8 @@ end
 ---@field client_title? string
 ---@field client_version? string
 ---@field experimental_api? boolean default true
----@field opt_out_notifications? string[] methods that the server shall not send
+---@field opt_out_notifications? string[] methods that the server shall not send; those that a turn's result needs are
+--- refused. Without `item/agentMessage/delta`, `turn:text()` yields each message when it is complete
 ---@field startup_timeout? number seconds, default 30
 ---@field request_timeout? number seconds for a request, default 120; those that take long by nature have none
 ---@field process_group? boolean default true: the server has a process group of its own, out of Ctrl-C's reach
@@ -131,11 +132,16 @@ local function check_options(options)
   options_of.check_seconds("codex.new", options, "request_timeout")
   check_list("launch_args_override", options.launch_args_override, check_no_zero)
   check_list("opt_out_notifications", options.opt_out_notifications, check_utf8)
+  subscriptions.check_opt_out("codex.new.opt_out_notifications", options.opt_out_notifications)
   for _, name in ipairs { "codex_bin", "cwd" } do
     check_no_zero(name, options[name])
   end
   for _, name in ipairs { "client_name", "client_title", "client_version" } do
     check_utf8(name, options[name])
+  end
+  -- the server puts it into a header of HTTP
+  if options.client_name and options.client_name:gsub("\t", ""):find "%c" then
+    errors.argument "codex.new.client_name: must not hold control characters"
   end
   local most = options.max_in_flight
   if most and not (most >= 1 and most <= MOST_IN_FLIGHT and most == math.floor(most)) then

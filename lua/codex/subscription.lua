@@ -113,6 +113,29 @@ function M.check_methods(label, methods)
   end
 end
 
+-- What the module can't do without, and why.
+local needed = {
+  ["account/login/completed"] = "by it a login is known to be over",
+  ["error"] = "it tells that the server is trying again",
+  ["item/completed"] = "the items of a result come with it",
+  ["thread/goal/cleared"] = "by it a goal is known to be over",
+  ["thread/goal/updated"] = "by it a goal is known to be over",
+  ["thread/tokenUsage/updated"] = "the usage of a result comes with it",
+  ["turn/completed"] = "by it a turn is known to be over",
+  ["turn/started"] = "a turn can be interrupted and steered from it on",
+}
+
+--- Raises for a method that the server must not be told to keep to itself.
+---@param label string
+---@param methods? string[]
+function M.check_opt_out(label, methods)
+  M.check_methods(label, methods)
+  for index, method in ipairs(methods or {}) do
+    local why = needed[method]
+    if why then errors.argument(("%s[%d]: '%s' can't be left out: %s"):format(label, index, method, why)) end
+  end
+end
+
 -- ---- handlers ----
 
 local function say(method, err)
