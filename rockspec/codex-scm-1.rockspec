@@ -71,6 +71,7 @@ build = {
     ["codex.loop"] = "lua/codex/loop.lua",
     ["codex.options"] = "lua/codex/options.lua",
     ["codex.pages"] = "lua/codex/pages.lua",
+    ["codex.reason"] = "lua/codex/reason.lua",
     ["codex.result"] = "lua/codex/result.lua",
     ["codex.start"] = "lua/codex/start.lua",
     ["codex.subscription"] = "lua/codex/subscription.lua",
@@ -80,5 +81,6 @@ build = {
     ["codex.thread"] = "lua/codex/thread.lua",
     ["codex.timers"] = "lua/codex/timers.lua",
     ["codex.turn"] = "lua/codex/turn.lua",
+    ["codex.version"] = "lua/codex/version.lua",
   },
 }

@@ -12,6 +12,7 @@ local loop = require "codex.loop"
 local options_of = require "codex.options"
 local subscriptions = require "codex.subscription"
 local task = require "codex.task"
+local versions = require "codex.version"
 
 local M = {}
 
@@ -78,7 +79,7 @@ local option_types = {
 ---@field codex_home string
 ---@field platform_family string
 ---@field platform_os string
----@field server_info { name: string, version: string }
+---@field server_info { name?: string, version?: string }
 
 ---@class codex.Client
 ---@field metadata codex.Metadata
@@ -211,18 +212,12 @@ local function with_defaults(options)
   return all
 end
 
--- "name/0.169.0 (Debian …) … (name; version)"
-local function server_info(user_agent)
-  local name, version = tostring(user_agent):match "^([^/]+)/(%S+)"
-  return { name = name, version = version }
-end
-
 -- Says hello: what the server says of itself, or nil and an error.
 local function initialize(client, options)
-  local opt_out = options.opt_out_notifications
+  local opt_out, name = options.opt_out_notifications, options.client_name or "codex_lua"
   local request = client:_send("initialize", {
     client_info = {
-      name = options.client_name or "codex_lua",
+      name = name,
       title = options.client_title or "codex-lua",
       version = options.client_version or M.version,
     },
@@ -237,7 +232,7 @@ local function initialize(client, options)
   if type(metadata) ~= "table" then
     return nil, errors.new("protocol", "initialize: the server's answer is not an object")
   end
-  metadata.server_info = server_info(metadata.user_agent)
+  metadata.server_info = versions.server_info(metadata, name)
   return metadata
 end
 
@@ -367,14 +362,26 @@ function Client:_raise(kind, message, fields)
   error(self:_error(kind, message, fields), 0)
 end
 
--- Raises for parameters that the schema refuses.
+function Client:_server_version()
+  return self.metadata and self.metadata.server_info.version
+end
+
+-- Raises for parameters that this server is too old for.
+local function check_version(client, method, params, label)
+  local message = versions.refusal(client:_server_version(), method, params, label or method)
+  if message then errors.argument(message, { method = method, reason = "needs_newer_server" }) end
+end
+
+-- Raises for parameters that the schema refuses, or that this server is too old for.
 function Client:_check(method, params, label)
   local message = self._core:check(method, params, label)
   if message then errors.argument(message) end
+  check_version(self, method, params, label)
 end
 
 ---@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean }
 function Client:_send(method, params, settings)
+  check_version(self, method, params, settings.label)
   local timeout = settings.timeout
   if timeout == nil and not core.takes_long(method) then timeout = self._request_timeout end
   local handle = self._core
@@ -408,7 +415,7 @@ end
 function Client:_request_error(request)
   local kind, code, message, data = request:error()
   if kind == "transport_closed" then return self:_error(kind, message) end
-  if kind then return errors.from_request(request:method(), kind, code, message, data) end
+  if kind then return errors.from_request(request:method(), kind, code, message, data, self:_server_version()) end
 end
 
 -- Sends, waits, and returns the result or raises.

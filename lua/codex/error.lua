@@ -1,6 +1,8 @@
 --- Error objects: what everything in this module raises.
 
 local core = require "codex.core"
+local reasons = require "codex.reason"
+local versions = require "codex.version"
 
 local M = {}
 
@@ -63,8 +65,9 @@ end
 
 --- Raises an `invalid_argument` error that names the line of the user's call.
 ---@param message string
-function M.argument(message)
-  error(M.new("invalid_argument", callers_position() .. message), 0)
+---@param fields? table
+function M.argument(message, fields)
+  error(M.new("invalid_argument", callers_position() .. message, fields), 0)
 end
 
 --- Whether a value is an error object of this module (and of that kind).
@@ -83,34 +86,6 @@ local rpc_kinds = {
   [-32603] = "internal_error",
 }
 
--- What the server says only in words, by the words.
-local reasons = {
-  { "no active turn", "no_active_turn" },
-  { "expected active turn id", "turn_mismatch" },
-  { "no rollout found", "no_rollout" },
-  { "thread not found", "thread_not_found" },
-  { "thread not loaded", "thread_not_found" },
-  { "already has an active writer", "active_writer" },
-  { "requires experimentalApi capability", "needs_experimental" },
-  { "unknown variant", "unknown_method" },
-}
-
-local function reason_of(message, data)
-  if type(data) == "table" and data.input_error_code == "input_too_large" then return "input_too_large" end
-  for _, pair in ipairs(reasons) do
-    if message:find(pair[1], 1, true) then return pair[2] end
-  end
-end
-
-local function is_overloaded(data)
-  if type(data) == "string" then return data:lower():gsub("_", "") == "serveroverloaded" end
-  if type(data) ~= "table" then return false end
-  for _, value in pairs(data) do
-    if is_overloaded(value) then return true end
-  end
-  return false
-end
-
 local function rpc_kind(code, message, data)
   if rpc_kinds[code] then return rpc_kinds[code] end
   if code < -32099 or code > -32000 then return "rpc" end
@@ -118,7 +93,16 @@ local function rpc_kind(code, message, data)
   if words:find("retry limit", 1, true) or words:find("too many failed attempts", 1, true) then
     return "retry_limit_exceeded"
   end
-  return (code == -32001 or is_overloaded(data)) and "server_busy" or "rpc"
+  return (code == -32001 or reasons.says_overloaded(data)) and "server_busy" or "rpc"
+end
+
+-- The server lists all of its methods, which helps nobody who made a slip in one: the nearest does.
+local function shortened(method, message)
+  local methods = reasons.known_methods(method, message)
+  if not methods then return message end
+  local nearest = not core.fields(method) and core.nearest(method, methods)
+  local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
+  return ("Invalid request: unknown variant `%s`%s"):format(method, hint)
 end
 
 --- The error object for a failed request, from what the core says of it.
@@ -127,25 +111,28 @@ end
 ---@param code integer
 ---@param message string
 ---@param data any
+---@param server_version? string
 ---@return codex.Error
-function M.from_request(method, kind, code, message, data)
+function M.from_request(method, kind, code, message, data, server_version)
   if kind ~= "rpc" then return M.new(kind, message, { method = method }) end
-  local reason = reason_of(message, data)
-  -- the server lists all of its methods, which helps nobody who made a slip in one
-  if reason == "unknown_method" then message = message:gsub(", expected one of .*", "") end
-  return M.new(rpc_kind(code, message, data), message, {
+  local skew = versions.skew(server_version, method, code, message)
+  local text = shortened(method, message)
+  return M.new(rpc_kind(code, message, data), skew and ("%s (%s)"):format(text, skew) or text, {
     code = code,
     data = data ~= core.null and data or nil,
     method = method,
-    reason = reason,
+    reason = reasons.of_request(method, message, data),
   })
 end
 
---- Whether trying again later may help: the server was busy, and did nothing.
+--- Whether the same request may be sent again, later: the server was too busy, and did nothing. Not so when it gave up
+--- by itself (`retry_limit_exceeded`), nor when a turn had been started.
 ---@param err any
 ---@return boolean
 function M.is_retryable_error(err)
-  return M.is_error(err, "server_busy")
+  if not M.is_error(err) or err.result ~= nil then return false end
+  if err.kind == "server_busy" then return true end
+  return err.code ~= nil and err.kind ~= "retry_limit_exceeded" and reasons.says_overloaded(err.data)
 end
 
 return M

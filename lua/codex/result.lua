@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local reasons = require "codex.reason"
 
 local M = {}
 
@@ -83,25 +84,12 @@ function M.collect(turn, wants_json)
   return result
 end
 
--- contextWindowExceeded → context_window_exceeded: a word of ours for a value that is the wire's.
-local function to_snake(name)
-  return (name:gsub("(%l)(%u)", "%1_%2"):lower())
-end
-
-local function error_reason(info)
-  if type(info) == "string" then return to_snake(info) end
-  if type(info) ~= "table" then return nil end
-  local name, details = next(info)
-  if type(name) ~= "string" then return nil end
-  return to_snake(name), type(details) == "table" and (details.http_status_code or details.httpStatusCode) or nil
-end
-
 --- The error object for a turn that ended `failed`.
 ---@param result codex.TurnResult
 ---@return codex.Error
 function M.failure(result)
   local failure = as_table(result.error)
-  local reason, http_status = error_reason(failure.codex_error_info)
+  local reason, http_status = reasons.of_info(failure.codex_error_info)
   local message = type(failure.message) == "string" and failure.message
   return errors.new("turn_failed", message or "the turn failed, and the server gave no reason", {
     result = result,

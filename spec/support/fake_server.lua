@@ -96,12 +96,13 @@ function Server:request(id, method, params)
   self:raw('{"id":' .. text_json(id) .. ',"method":"' .. method .. '","params":' .. json(params) .. "}\n")
 end
 
---- Answers `initialize` as the real server does and waits for `initialized`.
-function Server:handshake()
+--- Answers `initialize` as the real server does and waits for `initialized`. version: of a server other than the pinned
+--- one.
+function Server:handshake(version)
   local message = self:expect("initialize")
   local info = message.params.clientInfo
-  self:reply(message, { userAgent = info.name .. "/0.169.0 (fake; x86_64) fake_server (" .. info.name .. "; "
-    .. tostring(info.version) .. ")", codexHome = "/nowhere", platformFamily = "unix", platformOs = "linux" })
+  self:reply(message, { userAgent = info.name .. "/" .. (version or "0.169.0") .. " (fake; x86_64) fake_server ("
+    .. info.name .. "; " .. tostring(info.version) .. ")", codexHome = "/nowhere", platformFamily = "unix", platformOs = "linux" })
   self:expect("initialized")
   return message
 end
