@@ -74,6 +74,7 @@ build = {
     ["codex.reason"] = "lua/codex/reason.lua",
     ["codex.result"] = "lua/codex/result.lua",
     ["codex.start"] = "lua/codex/start.lua",
+    ["codex.retry"] = "lua/codex/retry.lua",
     ["codex.subscription"] = "lua/codex/subscription.lua",
     ["codex.task"] = "lua/codex/task.lua",
     ["codex.testing.home"] = "lua/codex/testing/home.lua",

@@ -10,6 +10,7 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
 local json = require "codex.json"
+local retry = require "codex.retry"
 local task = require "codex.task"
 
 local codex = {
@@ -43,6 +44,7 @@ local codex = {
 
   is_error = errors.is_error,
   is_retryable_error = errors.is_retryable_error,
+  retry_on_overload = retry.on_overload,
 }
 
 return codex

@@ -474,6 +474,27 @@ function M.timeout(seconds, fn, ...)
   errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
 end
 
+--- As pcall, for a function that may wait: across a pcall, a task of PUC Lua 5.1 can't, so there the function runs in
+--- a task of its own, which is cancelled with the caller.
+---@param fn function
+---@param ... any
+---@return boolean returned
+---@return any ... what it returned, or what it raised
+function M.attempt(fn, ...)
+  if yields_across_pcall or not M.running() then return pcall(fn, ...) end
+  local task = M.spawn(fn, ...)
+  task._joined = true
+  local reason, failure = try_await(task)
+  if reason == "cancelled" then
+    cancel_all { task }
+    local result = errors.is_error(task._error) and task._error.result or nil
+    return false, errors.new("cancelled", "the task was cancelled", { result = result })
+  end
+  if failure then return false, failure end
+  if task._status == "done" then return true, unpack(task._results, 1, task._results.n) end
+  return false, task._error
+end
+
 local function check_gather(functions, options)
   if type(functions) ~= "table" then
     errors.argument("gather: expected a list of functions, got " .. type(functions))
