@@ -45,6 +45,26 @@ describe("the example", function()
     assert.truthy(run("login.lua", "nonsense"):find("unknown command 'nonsense'", 1, true))
   end)
 
+  it("errors.lua meets each kind of failure, and gets over it", function()
+    local text = run "errors.lua"
+    local function has(words) assert.truthy(text:find(words, 1, true), words .. "\n--\n" .. text) end
+    local kinds = {}
+    for kind in text:gmatch "\n  kind    ([^\n]+)" do kinds[#kinds + 1] = kind end
+    assert.same({ "invalid_argument", "spawn_failed", "transport_closed", "invalid_request", "turn_failed",
+      "turn_failed", "timeout", "busy", "cancelled", "closed" }, kinds)
+    has "thread_start: unknown option 'sandbx' (did you mean 'sandbox'?)"
+    has "  status  3, its last words: out of paper\n"
+    has "  reason  no_rollout\n"
+    has "not too busy to list its models: table\n"
+    has "  reason  context_window_exceeded\n"
+    has "  reason  response_too_many_failed_attempts\n"
+    has "  status  429\n"
+    has "a turn that fails, as a result: failed, cyberPolicy\n"
+    has "the turn took too long\n  result  interrupted, items: 1\n"
+    has "a turn that was stopped: interrupted\n"
+    assert.truthy(text:find "the client was closed\n$", text)
+  end)
+
   it("hello.lua runs with plain lua as well", function()
     if not kit.lua:find "lua5%.4$" then return end -- the examples are written for 5.4
     local home = kit.home()

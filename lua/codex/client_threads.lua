@@ -4,6 +4,7 @@ local errors = require "codex.error"
 local options_of = require "codex.options"
 local pages = require "codex.pages"
 local threads = require "codex.thread"
+local versions = require "codex.version"
 
 local M = {}
 
@@ -91,12 +92,20 @@ local function check_thread_id(label, id)
   if type(id) ~= "string" then errors.argument(("%s: expected a thread's id, got %s"):format(label, type(id))) end
 end
 
+-- An old server can't leave the turns out: it is only told to where the user says so.
+local function spare_old_server(client, method, options, params)
+  local asked = options and (options.include_turns == false or options.exclude_turns or options.excludeTurns)
+  if asked or versions.has_field(client:_server_version(), method, "exclude_turns") then return end
+  params.exclude_turns = nil
+end
+
 -- Loads or copies a thread that there is.
 local function open(client, method, label, id, options)
   check_thread_id(label, id)
   options_of.check_table(label, options)
   local params = options_of.thread(label, method, with_defaults(client, options))
   params.thread_id = id
+  spare_old_server(client, method, options, params)
   return threads.new(client, client:_call(method, params, { label = label }))
 end
 

@@ -13,7 +13,9 @@
 --- A script is a Lua file that returns one of the following, or a JSON file that holds one of the first three.
 ---
 ---  1. A list of answers: the first request to the model gets the first, and so on. When the list is used up, and
----     wherever a script gives nothing, the model says something sensible of its own.
+---     wherever a script gives nothing, the model says something sensible of its own. Told so in these very words, it
+---     fails or never ends: "Fail with context_length_exceeded." (or any other code), "Fail with status 503.", "Begin
+---     and wait."
 ---  2. `{ match = { { pattern = "…", answer = A }, … }, default = A }`: the first entry whose Lua pattern (with
 ---     `plain = true`: whose text) is found in the last thing the user said answers; this way several threads at once
 ---     get each their own. A is used once a turn: when the model is asked again, after a tool ran, `answers = { A, B }`
@@ -219,10 +221,21 @@ local function shortened(text)
   return (line:sub(1, 60):gsub("[\128-\255]*$", "")) .. "…"
 end
 
+--- What it was told to do, so that failures can be tried without a script.
+local function told(said)
+  local what = said:match("^Fail with (.-)%.?$")
+  local status = what and what:match("^status (%d%d%d)$")
+  if status then return { status = tonumber(status), body = "as told" } end
+  if what and what:find("^[%l_]+$") then return { error = { code = what, message = "as told" } } end
+  if said:find("^Begin and wait%.?$") then return { text = "I begin, and wait", hold = true } end
+end
+
 --- What the model says when no script says it.
 local function default_answer(context)
   if #context.outputs > 0 then return "Done: the tool has answered, and the scripted model is content." end
   local said = context.input_text
+  local answer = told(said)
+  if answer then return answer end
   if said:lower():find("hello", 1, true) then
     return "Hello! This is the scripted model speaking; no network and no key were needed."
   end
