@@ -16,7 +16,8 @@ local function show_account()
   if account then
     print("logged in: " .. account.type .. (account.email and ", " .. account.email or ""))
   else
-    print("nobody is logged in" .. (answer.requires_openai_auth and "" or ", and this model provider doesn't ask for it"))
+    local asked = answer.requires_openai_auth
+    print("nobody is logged in" .. (asked and "" or ", and this model provider doesn't ask for it"))
   end
 end
 

@@ -101,8 +101,9 @@ end
 function Server:handshake(version)
   local message = self:expect("initialize")
   local info = message.params.clientInfo
-  self:reply(message, { userAgent = info.name .. "/" .. (version or "0.169.0") .. " (fake; x86_64) fake_server ("
-    .. info.name .. "; " .. tostring(info.version) .. ")", codexHome = "/nowhere", platformFamily = "unix", platformOs = "linux" })
+  local agent = ("%s/%s (fake; x86_64) fake_server (%s; %s)"):format(info.name, version or "0.169.0", info.name,
+    tostring(info.version))
+  self:reply(message, { userAgent = agent, codexHome = "/nowhere", platformFamily = "unix", platformOs = "linux" })
   self:expect("initialized")
   return message
 end
