@@ -24,12 +24,12 @@ local png_url = "data:image/png;base64,"
   .. "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 -- What the server was sent as inputs of turns, by a fake one that starts none.
-local function sent(options, ...)
-  local fake, received = kit.fake([[
+local function sent(...)
+  local fake, received = kit.fake [[
     server:handshake()
     server:thread "t"
     while true do server:error(server:expect "turn/start", -32600, "no") end
-  ]], options)
+]]
   local client = codex.new(fake)
   local thread = client:thread_start()
   for _, input in ipairs { ... } do
@@ -55,7 +55,7 @@ describe("inputs", function()
   after_each(kit.cleanup)
 
   it("of sound go to the server as they are", function()
-    local turns = sent({}, codex.audio "data:audio/wav;base64,AAAA", { "listen", codex.local_audio "x.wav" })
+    local turns = sent(codex.audio "data:audio/wav;base64,AAAA", { "listen", codex.local_audio "x.wav" })
     assert.same({ { type = "audio", url = "data:audio/wav;base64,AAAA" } }, turns[1].input)
     -- a server that was started by a command of the user's own may be on another machine, with files of its own
     assert.same({ { type = "text", text = "listen" }, { type = "localAudio", path = "x.wav" } }, turns[2].input)

@@ -11,7 +11,7 @@ local M = {}
 ---@class codex.Lane
 ---@field turn? codex.Turn the one that runs
 ---@field queue table[] who waits, in order; the first may start once no turn runs
----@field joining integer how many are giving input to the running turn, which may end before it arrives
+---@field pending integer how many starts outside of the queue may still come to a turn
 ---@field unloaded? boolean the server doesn't have the thread, or tells nothing of it: a turn has it loaded first
 
 --- The lane of a thread, made if need be.
@@ -21,7 +21,7 @@ local M = {}
 function M.of(client, thread_id)
   local lane = client._lanes[thread_id]
   if not lane then
-    lane = { queue = {}, joining = 0 }
+    lane = { queue = {}, pending = 0 }
     client._lanes[thread_id] = lane
   end
   return lane
@@ -38,7 +38,7 @@ end
 ---@param lane codex.Lane
 ---@return boolean
 function M.is_busy(lane)
-  return lane.queue[1] ~= nil or lane.joining > 0 or M.running(lane) ~= nil
+  return lane.queue[1] ~= nil or lane.pending > 0 or M.running(lane) ~= nil
 end
 
 --- Makes a turn the one that runs, unless it has ended already.
@@ -80,7 +80,7 @@ end
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise; then the place is given up
 function M.line_up(lane, place, deadline)
   lane.queue[#lane.queue + 1] = place
-  while lane.queue[1] ~= place or lane.joining > 0 or M.running(lane) do
+  while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
     local reason = wait_in_line(lane, place, deadline)
     if reason ~= "woken" then
       M.leave(lane, place)
@@ -89,13 +89,25 @@ function M.line_up(lane, place, deadline)
   end
 end
 
+--- Keeps everybody waiting until `release`.
+---@param lane codex.Lane
+function M.block(lane)
+  lane.pending = lane.pending + 1
+end
+
+---@param lane codex.Lane
+function M.release(lane)
+  lane.pending = lane.pending - 1
+  task.wake(lane)
+end
+
 --- Waits until the one whose turn it is has started it.
 ---@param lane codex.Lane
 ---@param deadline? number on the core's clock
 ---@return codex.Turn? turn the one that runs; nil when none does
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise
 function M.wait_for_start(lane, deadline)
-  while not M.running(lane) and (lane.queue[1] or lane.joining > 0) do
+  while not M.running(lane) and (lane.queue[1] or lane.pending > 0) do
     local reason = task.park(lane, deadline, true)
     if reason ~= "woken" then return nil, reason end
   end

@@ -83,16 +83,26 @@ local function new_turn(thread, start, handle, request)
 end
 
 -- A start that nobody waits for any more: its turn, if there comes one, is stopped, and the thread is busy until it has
--- ended.
-local function abandon(thread, start, pending)
+-- ended. Others wait for it as long as the server may take to answer. Only an answer is known to be ours however late
+-- it comes.
+local function abandon(thread, start, pending, limit)
   local client, lane = thread._client, lanes.of(thread._client, thread.id)
+  local function await(deadline)
+    local handle, _, reason = await_turn(client, pending, deadline)
+    local turn = handle and new_turn(thread, start, handle, pending.request)
+    if turn and not lanes.running(lane) then lanes.hold(lane, turn) end
+    return turn, reason
+  end
+  lanes.block(lane)
   return task.background(function()
-    local handle = await_turn(client, pending, pending.expected and core.now() + client._request_timeout or nil)
-    if pending.expected then pending.expected:close() end
-    if not handle then return end
-    local turn = new_turn(thread, start, handle, pending.request)
-    if not lanes.running(lane) then lanes.hold(lane, turn) end
-    turn:_abandon()
+    local turn, reason = await(limit)
+    lanes.release(lane)
+    if pending.expected then
+      pending.expected:close()
+    elseif reason then
+      turn = await()
+    end
+    if turn then turn:_abandon() end
     return turn
   end)
 end
@@ -105,7 +115,7 @@ local function start_now(thread, start)
   local overdue = start.deadline == nil or limit < start.deadline
   local handle, err, reason = await_turn(client, pending, overdue and limit or start.deadline)
   if reason then
-    local stopping = abandon(thread, start, pending)
+    local stopping = abandon(thread, start, pending, limit)
     if overdue and reason == "timeout" then return nil, unanswered(start.method) end
     return task.result_until(stopping, core.now() + turns.ABANDON_SECONDS), err
   end
@@ -160,11 +170,10 @@ end
 -- Gives a message of a tool to the running turn, which the server does with whatever comes for a busy thread. Should
 -- that turn have ended by then, the message has made one of its own.
 local function join_with_message(thread, lane, running, start)
-  lane.joining = lane.joining + 1
+  lanes.block(lane)
   local turn, err = start_now(thread, start)
-  lane.joining = lane.joining - 1
   if turn then lanes.hold(lane, turn) end
-  task.wake(lane)
+  lanes.release(lane)
   if err and err.turn_id == running.id then return running, true end
   if err then error(err, 0) end
   return turn, false
