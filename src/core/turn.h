@@ -34,7 +34,7 @@ struct codex_turn {
   uint64_t born; /* how many requests the session had written when the turn was first heard of */
 
   cx_text id, thread_id;
-  cx_text root_id; /* the turn that all this is done for: its own id, or that of a sub-agent's user */
+  cx_text root_id;   /* the turn that all this is done for: its own id, or that of a sub-agent's user */
   cx_text active_id; /* of a review that runs: the other id, under which the server runs it */
   codex_turn_state state;
   bool claimed, started, overtaken;
