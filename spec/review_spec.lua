@@ -253,6 +253,29 @@ describe("a review", function()
     client:close()
   end)
 
+  it("is interrupted under the id it goes by at that moment", function()
+    local options, received = kit.fake [[
+      server:handshake() server:thread "t"
+      server:turn("r", server:expect "review/start")
+      server:notify("item/started", { threadId = "t", turnId = "r", item = { type = "enteredReviewMode", id = "i" } })
+      local message = server:expect "turn/interrupt"
+      server:error(message, -32600, "expected active turn id `r` but found `inner`")
+      server:notify("turn/started", { threadId = "t", turn = { id = "inner", rootTurnId = "r", items = {} } })
+      server:reply(server:expect "turn/interrupt", "{}")
+      server:turn_completed("t", "r", "interrupted")
+    ]]
+    local client = codex.new(options)
+    local turn = client:thread_start():review()
+    turn:interrupt()
+    assert.equal("interrupted", turn:run().status)
+    local ids = {}
+    for index, params in ipairs(got(received, "turn/interrupt")) do
+      ids[index] = params.turnId
+    end
+    assert.same({ "r", "inner" }, ids)
+    client:close()
+  end)
+
   it("may end while it is being interrupted, and that question stay open", function()
     local client = codex.new((kit.fake [[
       server:handshake() server:thread "t"
@@ -264,6 +287,8 @@ describe("a review", function()
       server:turn_completed("t", "r")
     ]]))
     local turn = client:thread_start():review()
+    local next_event = turn:stream { "turn/started" }
+    next_event()
     turn:interrupt()
     assert.equal("completed", turn:run().status)
     client:close()

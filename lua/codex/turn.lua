@@ -314,14 +314,9 @@ end
 
 -- ---- control ----
 
--- The server refuses to touch a turn that it hasn't announced yet; a review it announces by another id.
-function Turn:_is_announced()
-  return self._core:started() and (self._kind ~= "review" or self._core:active_id() ~= self.id)
-end
-
--- Answers how the waiting ended if it took too long.
+-- The server refuses to touch a turn that it hasn't announced yet. Answers how the waiting ended if it took too long.
 function Turn:_wait_until_started(deadline)
-  while not self:_is_announced() and not self:_ended() do
+  while not self._core:started() and not self:_ended() do
     local reason = self:_wait("started", deadline)
     if reason == "cancelled" then task.raise_cancelled() end
     if reason == "timeout" then return reason end
@@ -369,9 +364,9 @@ end
 
 -- Sends and waits: an error, or nothing. The turn's end is an answer, too: asked too late, the server leaves the
 -- question open after a review.
-function Turn:_send_interrupt()
+function Turn:_send_interrupt(id)
   local client = self._client
-  local request = client:_send("turn/interrupt", { thread_id = self.thread_id, turn_id = self._core:active_id() }, {
+  local request = client:_send("turn/interrupt", { thread_id = self.thread_id, turn_id = id }, {
     label = "turn_interrupt",
   })
   client._requests[request:serial()] = self._source
@@ -384,12 +379,25 @@ function Turn:_send_interrupt()
   return request:done() and client:_request_error(request) or nil
 end
 
+-- The id that a review goes by from its turn/started on, which that brings.
+function Turn:_other_id(id)
+  while self._core:active_id() == id and not self:_ended() do
+    if self:_wait "started" == "cancelled" then task.raise_cancelled() end
+  end
+  return self._core:active_id()
+end
+
 --- Stops the turn. Works from the first moment on, and is no error on a turn that has ended.
 --- Protocol: `turn/interrupt`.
 function Turn:interrupt()
   self:_wait_until_started()
   if self:_ended() then return end
-  local err = self:_send_interrupt()
+  local id = self._core:active_id()
+  local err = self:_send_interrupt(id)
+  if err and err.reason == "turn_mismatch" and self._kind == "review" then
+    id = self:_other_id(id)
+    err = not self:_ended() and self:_send_interrupt(id) or nil
+  end
   -- it ended while the request was under way
   if err and err.reason ~= "no_active_turn" then error(err, 0) end
 end
