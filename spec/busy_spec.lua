@@ -210,6 +210,28 @@ describe("a start that is answered too late", function()
     client:close()
   end)
 
+  it("isn't sent if its options were spoiled while it waited, and the thread is free", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local turn = waiting_turn(thread)
+    local policy = { type = "dangerFullAccess" }
+    local results = codex.gather {
+      function()
+        return raised("invalid_argument", thread.run, thread, "two", { sandbox_policy = policy })
+      end,
+      function()
+        return thread:run "three"
+      end,
+      function()
+        policy.type = "spoiled"
+        turn:interrupt()
+      end,
+    }
+    assert.truthy(results[1].message:find("turn_start.sandbox_policy.type: got 'spoiled'", 1, true), results[1].message)
+    assert.equal("answer to three", results[2].final_response)
+    client:close()
+  end)
+
   it("doesn't keep a client from closing", function()
     local client = codex.new((kit.fake([[server:handshake() server:thread "t"]], { request_timeout = 0.1 })))
     local thread = client:thread_start()

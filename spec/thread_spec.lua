@@ -270,6 +270,25 @@ describe("a thread that nothing shall be heard of", function()
     client:close()
   end)
 
+  it("is asked for again in the way that an old server knows", function()
+    local options, received = kit.fake [[
+      server:handshake "0.150.0"
+      server:thread "t"
+      server:reply(server:expect "thread/unsubscribe", { status = "unsubscribed" })
+      server:thread("t", server:expect "thread/resume")
+      server:turn "a" server:turn_started("t", "a") server:turn_completed("t", "a")
+    ]]
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    thread:unsubscribe()
+    assert.equal("a", thread:run("one").id)
+    for _, line in ipairs(received()) do
+      local message = cjson.decode(line)
+      if message.method == "thread/resume" then assert.same({ threadId = "t" }, message.params) end
+    end
+    client:close()
+  end)
+
   it("is lost if it isn't on disk", function()
     local client = open()
     local thread = client:thread_start { ephemeral = true }

@@ -145,6 +145,7 @@ function M.install(Client)
   function Client:_resume_params(id)
     local params = options_of.thread("thread_resume", "thread/resume", with_defaults(self))
     params.thread_id = id
+    spare_old_server(self, "thread/resume", nil, params)
     return params
   end
 

@@ -110,7 +110,10 @@ end
 -- Sends the request and waits for its turn; or answers an error, and with it the turn if it is known, when the wait was
 -- given up.
 local function start_now(thread, start)
-  local client, pending = thread._client, send(thread, start)
+  local client = thread._client
+  -- what is wrong was found before lining up, unless the caller has changed his tables since
+  local sent, pending = pcall(send, thread, start)
+  if not sent then return nil, pending end
   local limit = core.now() + client._request_timeout
   local overdue = start.deadline == nil or limit < start.deadline
   local handle, err, reason = await_turn(client, pending, overdue and limit or start.deadline)
