@@ -65,6 +65,15 @@ describe("the example", function()
     assert.truthy(text:find "the client was closed\n$", text)
   end)
 
+  it("resume.lua goes on with a thread in a second client", function()
+    local text = run "resume.lua"
+    local id = text:match "^Recent threads:\n  ([%x-]+)  Favourite numbers\n\n"
+    assert.truthy(id, text)
+    assert.truthy(text:find "\nSo far:\n  > My favourite number is 27. Just say that you have noted it.\n  %S", text)
+    assert.truthy(text:find("\n  > What is my favourite number?\n", 1, true), text)
+    assert.truthy(text:find("\n\n[%x-]+ was forked from " .. id:gsub("%-", "%%-") .. "\n$"), text)
+  end)
+
   it("hello.lua runs with plain lua as well", function()
     if not kit.lua:find "lua5%.4$" then return end -- the examples are written for 5.4
     local home = kit.home()
