@@ -127,8 +127,12 @@ local function start_now(thread, start)
   return new_turn(thread, start, handle, pending.request)
 end
 
--- Has the server load a thread again that it has let go: an error, or nothing.
-local function load(thread, lane, deadline)
+--- Has the server load a thread again that it has let go.
+---@param thread codex.Thread
+---@param lane codex.Lane in which it is the caller's turn
+---@param deadline? number on the core's clock
+---@return codex.Error? err why it couldn't be loaded
+function M.load(thread, lane, deadline)
   local client = thread._client
   local request = client:_send("thread/resume", client:_resume_params(thread.id), { label = "thread_resume" })
   local err = client:_wait_for(request, deadline)
@@ -139,12 +143,12 @@ end
 
 -- Starts the turn on a thread that the server may have let go.
 local function start_loaded(thread, lane, start)
-  local err = lane.unloaded and load(thread, lane, start.deadline)
+  local err = lane.unloaded and M.load(thread, lane, start.deadline)
   if err then return nil, err end
   local turn
   turn, err = start_now(thread, start)
   if not err or err.reason ~= "thread_not_found" then return turn, err end
-  local why_not = load(thread, lane, start.deadline)
+  local why_not = M.load(thread, lane, start.deadline)
   if not why_not then return start_now(thread, start) end
   -- an archived one says so; of one that was deleted there is nothing more to tell
   return nil, why_not.reason ~= "no_rollout" and why_not or err

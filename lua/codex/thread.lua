@@ -10,17 +10,20 @@ local starts = require "codex.start"
 
 local M = {}
 
+--- Any further field of `turn/start` may be given as well. Settings such as the model stay in force for the thread's
+--- later turns; a turn that is joined takes none of them.
 ---@class codex.TurnOptions
----@field approval_mode? "auto_review"|"ask"|"deny_all"|"dangerously_bypass_approvals_and_sandbox"
----@field sandbox? "read_only"|"workspace_write"|"full_access"
----@field cwd? string
----@field effort? string
+---@field approval_mode? "auto_review"|"ask"|"deny_all"|"dangerously_bypass_approvals_and_sandbox" see `ThreadOptions`
+---@field sandbox? "read_only"|"workspace_write"|"full_access" what the agent's commands may do
+---@field cwd? string the folder that the agent works in
+---@field effort? string how hard the model shall think: "low", "medium", "high", …
 ---@field model? string
 ---@field output_schema? table a JSON Schema, free-form
 ---@field personality? string
 ---@field service_tier? string
----@field summary? string
----@field when_busy? "queue"|"steer"|"error" what to do when the thread runs a turn already; default "queue"
+---@field summary? string of the model's reasoning: "auto", "concise", "detailed", "none"
+---@field when_busy? "queue"|"steer"|"error" when the thread runs a turn already: wait for its end (the default), add to
+--- what it was asked, or raise `busy`
 ---@field timeout? number seconds for the whole turn, waiting in the queue included
 ---@field raise? boolean false: `run` returns the result of a failed turn instead of raising
 
