@@ -190,8 +190,10 @@ describe("names on the way out", function()
     local by_cjson, ours = sent()
     assert.same({ config = cjson.decode(awkward_text) }, by_cjson)
     assert_awkward(ours.config)
-    thread:run("x", { output_schema = awkward() })
-    assert_awkward(select(2, sent()).outputSchema)
+    thread:run("x", { output_schema = { default = awkward(), const = awkward(), ["x-ours"] = awkward() } })
+    for _, value in pairs(select(2, sent()).outputSchema) do
+      assert_awkward(value)
+    end
     client:thread_start {
       dynamic_tools = {
         { type = "function", name = "f", description = "d", input_schema = awkward(), defer_loading = true },

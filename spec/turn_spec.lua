@@ -493,7 +493,7 @@ describe("a turn", function()
       local other <close> = kit.client { script = { text } }
       return other:thread_start():run("x", options)
     end
-    local schema = { type = "object", properties = codex.array {} }
+    local schema = { type = "object", properties = {} }
     local result = parsed('{"camelCase":[],"n":15,"f":1.0,"nothing":null}', { output_schema = schema })
     assert.equal(15, result.parsed.n)
     assert.equal("integer", math.type(result.parsed.n))

@@ -15,6 +15,7 @@ local M = {}
 ---@field reason? string what the server says only in words, such as `no_active_turn`
 ---@field http_status? integer of a failed turn, where there is one
 ---@field result? codex.TurnResult what a run had collected when it ended in this error
+---@field schema_problems? string[] of a failed turn whose output schema may be why: what strict mode refuses in it
 ---@field stderr_tail? string the end of what a server that died wrote to stderr
 ---@field exit_status? integer how it ended, if it ended by itself
 ---@field exit_signal? integer the signal that ended it

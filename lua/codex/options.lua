@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local json_schema = require "codex.json_schema"
 
 local M = {}
 
@@ -213,10 +214,33 @@ function M.thread(label, method, options)
 end
 
 --- Options of a turn that are ours rather than the protocol's.
-local turn_names = { approval_mode = true, sandbox = true, when_busy = true, timeout = true, raise = true }
-local turn_own = { when_busy = true, timeout = true, raise = true }
+local turn_own = { when_busy = true, timeout = true, raise = true, strict = true }
+local turn_names = { approval_mode = true, sandbox = true }
+for name in pairs(turn_own) do
+  turn_names[name] = true
+end
 local busy_choices = { "queue", "steer", "error", queue = "queue", steer = "steer", error = "error" }
 local unsteered_choices = { "queue", "error", queue = "queue", error = "error" }
+
+-- What is sent, and checked against later, is a copy: the user may go on with his table.
+local function apply_output_schema(label, options, params)
+  M.check_type(label, options, "strict", "boolean")
+  local given = options.output_schema
+  if given == nil or given == core.null then
+    if options.strict then errors.argument(label .. ".strict: there is no output_schema to make strict") end
+    return
+  end
+  M.check_type(label, options, "output_schema", "table")
+  local schema = json_schema.copy(given)
+  if not schema then return end -- not JSON; the check of all parameters tells where
+  local path = label .. ".output_schema"
+  local problem = json_schema.problems(schema, path)
+  if not problem and options.strict then
+    schema, problem = json_schema.strict(schema, path)
+  end
+  if problem then errors.argument(problem) end
+  params.output_schema = schema
+end
 
 --- The parameters of turn/start.
 ---@param label string
@@ -232,6 +256,7 @@ function M.turn(label, options)
   refuse_both(label, options, "sandbox", "sandbox_policy")
   local params = copy(options, turn_own)
   apply_approval_mode(label, options, params)
+  apply_output_schema(label, options, params)
   if params.sandbox ~= nil then
     params.sandbox_policy = sandbox_policies[choose(label, "sandbox", params.sandbox, sandbox_modes)]()
     params.sandbox = nil

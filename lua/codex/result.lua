@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local json_schema = require "codex.json_schema"
 local reasons = require "codex.reason"
 
 local M = {}
@@ -17,8 +18,10 @@ local M = {}
 ---@field items table[] every item of the turn that completed, in order
 ---@field usage? table `total` (the whole thread's), `last`, `model_context_window`: as the server says
 ---@field turn_usage? table this turn alone: the members of `total`; nil when the server told of no usage
----@field parsed? any with `output_schema`: the final response as JSON
----@field parse_error? codex.Error with `output_schema`: why it isn't JSON
+---@field parsed? any of a completed turn with `output_schema`: the final response as JSON, free-form. Whether it fits
+--- the schema, `parse_error` says: look there first
+---@field parse_error? codex.Error of a completed turn with `output_schema`: how the model didn't keep to it. Its
+--- `reason` is `no_final_response` or `not_json` (`parsed` is nil then), or `schema_mismatch`
 
 local function as_table(value)
   return type(value) == "table" and value or {}
@@ -47,25 +50,30 @@ local function turn_usage(collected)
   return usage
 end
 
-local function parse(result)
-  if not result.final_response then
-    result.parse_error = errors.new("protocol", "there is no final response to parse")
-    return
-  end
-  local ok, value, position = core.json_decode(result.final_response)
-  if ok then
-    result.parsed = value
-  else
-    result.parse_error =
-      errors.new("protocol", ("the final response is not JSON: %s at byte %d"):format(value, position))
-  end
+local function parse_error(reason, message)
+  return errors.new("protocol", message, { reason = reason })
+end
+
+local function not_json(text, message, position)
+  local fenced = text:find "^%s*```" and "; it stands in a Markdown code fence (```), which is no part of JSON" or ""
+  return parse_error("not_json", ("the final response is not JSON: %s at byte %d%s"):format(message, position, fenced))
+end
+
+-- The answer as JSON, and what is wrong with it. JSON that doesn't fit is both: it may be of use all the same.
+local function parse(text, schema)
+  if not text then return nil, parse_error("no_final_response", "there is no final response to parse") end
+  local ok, value, position = core.json_decode(text)
+  if not ok then return nil, not_json(text, value, position) end
+  local fits, message = json_schema.check(schema, value)
+  if fits then return value end
+  return value, parse_error("schema_mismatch", "the final response doesn't fit the output schema: " .. message)
 end
 
 --- The result of a turn as far as it has come.
 ---@param turn userdata the core's handle
----@param wants_json boolean whether an output schema was given
+---@param output_schema? table as it was sent
 ---@return codex.TurnResult
-function M.collect(turn, wants_json)
+function M.collect(turn, output_schema)
   local collected = turn:collected()
   local completion = collected.completion or {}
   local result = {
@@ -80,21 +88,45 @@ function M.collect(turn, wants_json)
     usage = collected.last_usage,
     turn_usage = turn_usage(collected),
   }
-  if wants_json and result.status == "completed" then parse(result) end
+  if type(output_schema) == "table" and result.status == "completed" then
+    result.parsed, result.parse_error = parse(result.final_response, output_schema)
+  end
   return result
+end
+
+-- Whether a turn may have failed because of its schema: what the model API said comes through in words only.
+local function may_blame_schema(message, http_status)
+  return http_status == 400 or http_status == 422 or message:lower():find("schema", 1, true) ~= nil
+end
+
+-- What strict mode refuses in a schema, in words and as a list. It comes after the failure only, since other model APIs
+-- take what that of OpenAI refuses.
+local function schema_hint(schema)
+  local problems = json_schema.strict_problems(schema, "output_schema")
+  if not problems then return "" end
+  local more = #problems > 1 and (" and %d more"):format(#problems - 1) or ""
+  local remedy = json_schema.strict(schema) and "; `strict = true` makes it so" or ""
+  local hint = " (the output_schema isn't strict, as this model API may demand: %s%s%s)"
+  return hint:format(problems[1], more, remedy), problems
 end
 
 --- The error object for a turn that ended `failed`.
 ---@param result codex.TurnResult
+---@param output_schema? table as it was sent
 ---@return codex.Error
-function M.failure(result)
+function M.failure(result, output_schema)
   local failure = as_table(result.error)
   local reason, http_status = reasons.of_info(failure.codex_error_info)
   local message = type(failure.message) == "string" and failure.message
-  return errors.new("turn_failed", message or "the turn failed, and the server gave no reason", {
+  local hint, problems = "", nil
+  if message and type(output_schema) == "table" and may_blame_schema(message, http_status) then
+    hint, problems = schema_hint(output_schema)
+  end
+  return errors.new("turn_failed", (message or "the turn failed, and the server gave no reason") .. hint, {
     result = result,
     reason = reason,
     http_status = http_status,
+    schema_problems = problems,
   })
 end
 

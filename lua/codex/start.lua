@@ -16,7 +16,7 @@ local M = {}
 ---@field when_busy? "queue"|"steer"|"error"
 ---@field deadline? number on the core's clock: for the whole turn
 ---@field keep_events? boolean
----@field wants_json? boolean
+---@field output_schema? table as it is sent
 
 ---@class codex.PendingStart
 ---@field request userdata
@@ -78,7 +78,7 @@ local function new_turn(thread, start, handle, request)
     thread_id = type(answer) == "table" and answer.review_thread_id or thread.id,
     deadline = start.deadline,
     kind = start.kind,
-    wants_json = start.wants_json,
+    output_schema = start.output_schema,
   })
 end
 

@@ -18,7 +18,9 @@ local M = {}
 ---@field cwd? string the folder that the agent works in
 ---@field effort? string how hard the model shall think: "low", "medium", "high", …
 ---@field model? string
----@field output_schema? table a JSON Schema, free-form
+---@field output_schema? table a JSON Schema that the final response must fit; see `parsed` of the result
+---@field strict? boolean make the output schema strict, as the model API of OpenAI demands: every object takes its own
+--- properties only and requires them all; those that were optional may be null (`codex.null` in `parsed`) instead
 ---@field personality? string
 ---@field service_tier? string
 ---@field summary? string of the model's reasoning: "auto", "concise", "detailed", "none"
@@ -155,7 +157,7 @@ local function start(thread, input, options, keep_events)
     when_busy = options.when_busy,
     keep_events = keep_events,
     deadline = deadline,
-    wants_json = options.output_schema ~= nil,
+    output_schema = params.output_schema,
   })
   return turn, joined, deadline
 end

@@ -44,7 +44,7 @@ end
 --- Wraps the core's handle of a turn that `client` has started.
 ---@param client codex.Client
 ---@param handle userdata
----@param options { thread_id: string, deadline?: number, wants_json?: boolean, kind?: codex.TurnKind }
+---@param options { thread_id: string, deadline?: number, output_schema?: table, kind?: codex.TurnKind }
 ---@return codex.Turn
 function M.new(client, handle, options)
   local turn = setmetatable({
@@ -55,7 +55,7 @@ function M.new(client, handle, options)
     _deadline = options.deadline,
     _kind = options.kind or "turn",
     _lane = client._lanes[options.thread_id], -- which lives as long as one of its turns runs
-    _wants_json = options.wants_json,
+    _output_schema = options.output_schema,
     _source = {},
   }, Turn)
   client:_follow(turn)
@@ -105,7 +105,7 @@ end
 -- The result; the same table each time once the turn has ended.
 function Turn:_result()
   if self._collected then return self._collected end
-  local result = results.collect(self._core, self._wants_json)
+  local result = results.collect(self._core, self._output_schema)
   if self:_ended() then self._collected = result end
   return result
 end
@@ -115,6 +115,10 @@ function Turn:_raise_broken()
   if self._failure then error(self._failure, 0) end
   local kind, _, message = self._core:error()
   self._client:_raise(kind, message, { result = self:_result() })
+end
+
+function Turn:_raise_failed(result)
+  error(results.failure(result, self._output_schema), 0)
 end
 
 -- Tells the server to stop a turn that nobody waits for any more, and waits a little for its end.
@@ -201,7 +205,7 @@ end
 function Turn:_outcome(options)
   if self._failure or self._core:error() then self:_raise_broken() end
   local result = self:_result()
-  if result.status == "failed" and not (options and options.raise == false) then error(results.failure(result), 0) end
+  if result.status == "failed" and not (options and options.raise == false) then self:_raise_failed(result) end
   return result
 end
 
@@ -282,7 +286,7 @@ function Turn:text()
       if self:_wait_for_events(item_id) then stream:__close() end
     end
     local result = self:_result()
-    if result.status == "failed" then error(results.failure(result), 0) end
+    if result.status == "failed" then self:_raise_failed(result) end
   end, nil, nil, stream
 end
 
