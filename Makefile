@@ -168,7 +168,7 @@ run-test run-bench: export CODEX_BUILD := $(ROOT)/$(BUILD)
 SPECS = spec
 BUSTED = $(LUA) $(shell command -v busted) -o spec/support/output.lua $(if $(FILTER),--filter '$(FILTER)') $(SPECS)
 HAND_WRITTEN_C = $(filter-out src/core/schema_tables.c,$(wildcard include/*.h src/*/*.[ch] spec/*/*.[ch]))
-LUACHECK = luacheck --no-color --quiet $(wildcard lua spec examples src/core/*.lua src/host/*.lua)
+LUACHECK = luacheck --no-color --quiet $(wildcard lua spec examples src/core/*.lua src/core/*/*.lua src/host/*.lua)
 CLANG_FORMAT = clang-format --dry-run --Werror $(HAND_WRITTEN_C)
 
 # Lua itself isn't built with sanitizers, so they are preloaded into it.

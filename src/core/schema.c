@@ -28,7 +28,7 @@ const cx_type *cx_schema_type(cx_type_id id) {
 
 /* Methods */
 
-/* The same as in generate.lua. Three characters and the length tell nearly all methods apart. */
+/* The same as in generate/c_tables.lua. Three characters and the length tell nearly all methods apart. */
 static unsigned slot_of(cx_method_kind kind, const char *name, size_t length) {
   const unsigned char *byte = (const unsigned char *)name;
   unsigned hash = (unsigned)kind + (unsigned)length * 7 + byte[length - 1] * 31u + byte[length / 2] * 131u +

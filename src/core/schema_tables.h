@@ -1,10 +1,10 @@
-/* Between schema.c and the tables that generate.lua writes: nobody else includes this. */
+/* Between schema.c and the tables that generate.lua makes: nobody else includes this. */
 #ifndef CODEX_CORE_SCHEMA_TABLES_H
 #define CODEX_CORE_SCHEMA_TABLES_H
 
 #include "schema.h"
 
-/* Both numbers also stand in generate.lua. */
+/* Both numbers also stand in generate/c_tables.lua. */
 #define CX_SCHEMA_SLOTS 1024
 #define CX_SCHEMA_CHUNK 4096
 

@@ -1,0 +1,47 @@
+-- What a schema may look like, for all who read one.
+
+local lists = require "generate.lists"
+local report = require "generate.report"
+
+local fail = report.fail
+
+local M = {}
+
+-- Definitions which the schema describes, but which are free-form JSON to us: a JSON Schema's own words must not be
+-- renamed.
+M.FREE_FORM = { McpElicitationSchema = true }
+
+local ANNOTATIONS = {
+  ["$schema"] = true, title = true, description = true, default = true, examples = true, format = true,
+  minimum = true, maximum = true, minLength = true, maxLength = true, minItems = true, maxItems = true,
+  pattern = true, writeOnly = true, readOnly = true, deprecated = true,
+}
+
+function M.is_object(value) return type(value) == "table" end
+
+--- Fails if the schema says more than what the caller looks at.
+function M.only(schema, ...)
+  for _, keyword in ipairs(lists.sorted_keys(schema)) do
+    if not ANNOTATIONS[keyword] and not lists.contains({ ... }, keyword) then
+      fail("unknown form of schema: '%s' together with '%s'", keyword, table.concat({ ... }, "', '"))
+    end
+  end
+end
+
+--- `true`, or nothing but annotations.
+function M.allows_all(schema)
+  if schema == true then return true end
+  if not M.is_object(schema) then fail("a schema that is %s", tostring(schema)) end
+  for keyword in pairs(schema) do
+    if not ANNOTATIONS[keyword] then return false end
+  end
+  return true
+end
+
+--- An object type that says nothing of its members, not even that there may be any.
+function M.is_bare(schema)
+  return schema.type == "object" and schema.additionalProperties == nil and next(schema.properties or {}) == nil
+    and not schema.oneOf and not schema.anyOf
+end
+
+return M

@@ -1,0 +1,27 @@
+-- How things of the protocol are called in Lua.
+
+local report = require "generate.report"
+
+local fail = report.fail
+
+local M = {}
+
+-- The Lua name of a wire name. Names in snake_case, or with a leading underscore, come out as they went in.
+function M.snake(wire)
+  if not wire:find("^[%a_][%w_-]*$") then fail("no rule makes a Lua name of '%s'", wire) end
+  local name = wire:gsub("OAuth", "Oauth")      -- one word, not O and Auth
+  name = name:gsub("(%l)(%u)", "%1_%2")         -- authUrl
+  name = name:gsub("(%d)(%u)", "%1_%2")         -- sha256Hex
+  name = name:gsub("(%u)(%u%l)", "%1_%2")       -- HTTPStatus
+  return (name:gsub("-", "_"):lower())
+end
+
+-- What a request is called in Lua: its first part is the group, the others together are the method.
+function M.method(wire)
+  local parts = {}
+  for part in wire:gmatch "[^/]+" do parts[#parts + 1] = M.snake(part) end
+  local group = table.remove(parts, 1)
+  return #parts == 0 and group or group .. "." .. table.concat(parts, "_")
+end
+
+return M
