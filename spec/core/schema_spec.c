@@ -295,6 +295,37 @@ static void required_and_nullable(void) {
   check(elements && !elements->required && !elements->nullable);
 }
 
+static const char *default_of(const cx_type *type, const char *name) {
+  const cx_field *field = field_of(type, name, strlen(name));
+  const char *text = field ? cx_schema_default(field) : NULL;
+  return text ? text : "";
+}
+
+static unsigned defaults_seen;
+
+static void count_defaults(const cx_type *type) {
+  for (unsigned n = 0; type->kind == CX_TYPE_STRUCT && n < type->count; n++) {
+    const cx_field *field = cx_schema_field(type, n);
+    const char *text = cx_schema_default(field);
+    check(!text || (*text && (!field->required || strcmp(text, "null") != 0)));
+    if (text) defaults_seen++;
+  }
+}
+
+static void some_fields_have_defaults(void) {
+  const cx_type *model = result(CX_METHOD_REQUEST, "model/list", "data[]");
+  check(strcmp(default_of(model, "input_modalities"), "[\"text\",\"image\"]") == 0);
+  check(strcmp(default_of(model, "service_tiers"), "[]") == 0);
+  check(strcmp(default_of(model, "default_service_tier"), "null") == 0);
+  check(strcmp(default_of(model, "supports_personality"), "false") == 0);
+  check(strcmp(default_of(model, "model"), "") == 0);
+  const cx_type *started = result(CX_METHOD_REQUEST, "thread/start", "");
+  check(strcmp(default_of(started, "multi_agent_mode"), "\"explicitRequestOnly\"") == 0);
+  defaults_seen = 0;
+  every_type(count_defaults);
+  check(defaults_seen == 170);
+}
+
 /* Types */
 
 static int json_kind(const cx_type *type) {
@@ -491,6 +522,7 @@ void schema_spec(void) {
   it("keeps names that aren't camelCase", exceptions_stay_as_they_are);
   it("doesn't find unknown names", unknown_fields_are_not_found);
   it("knows what is required and what may be null", required_and_nullable);
+  it("knows what the schema has as defaults", some_fields_have_defaults);
   it("has sound types", every_type_is_sound);
   it("begins with the simple types", simple_types_come_first);
   it("knows the variants of tagged unions", tagged_unions_have_variants);

@@ -76,6 +76,20 @@ int cx_schema_find_name(const cx_type *type, const char *name, size_t length) {
   return -1;
 }
 
+const char *cx_schema_default(const cx_field *field) {
+  unsigned index = (unsigned)(field - cx_schema_fields);
+  unsigned low = 0, high = cx_schema_defaults_total;
+  while (low < high) {
+    unsigned middle = (low + high) / 2;
+    if (cx_schema_defaults[middle].field == index) return text(cx_schema_defaults[middle].value);
+    if (cx_schema_defaults[middle].field < index)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return NULL;
+}
+
 /* Lists */
 
 uint16_t cx_schema_enum_value(const cx_type *type, unsigned n) {

@@ -89,6 +89,11 @@ const cx_field *cx_schema_field(const cx_type *type, unsigned n);
 int cx_schema_find_wire(const cx_type *type, const char *name, size_t length, unsigned *hint);
 int cx_schema_find_name(const cx_type *type, const char *name, size_t length);
 
+/* The JSON text of the default that the schema gives a field of the tables, or NULL. It says what the server
+ * takes where the field is missing, for whoever documents or inspects: nothing here sends it or fills it in.
+ */
+const char *cx_schema_default(const cx_field *field);
+
 /* The n-th value of an ENUM (a string number), n < type->count. */
 uint16_t cx_schema_enum_value(const cx_type *type, unsigned n);
 

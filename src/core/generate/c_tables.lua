@@ -43,7 +43,10 @@ local function collect_strings(types, methods)
   local set = {}
   for _, method in ipairs(methods) do set[method.name], set[method.lua_name] = true, true end
   for _, n in ipairs(types) do
-    for _, field in ipairs(n.list or {}) do set[field.wire], set[field.name] = true, true end
+    for _, field in ipairs(n.list or {}) do
+      set[field.wire], set[field.name] = true, true
+      if field.default then set[field.default] = true end
+    end
     for _, value in ipairs(n.values or {}) do set[value] = true end -- tags' values are fields' values, too
   end
   local strings, numbers = sorted_keys(set), {}
@@ -56,7 +59,7 @@ end
 local function lay_out(strings)
   local chunks, offsets, lengths, used = { {} }, {}, {}, 0
   for i, s in ipairs(strings) do
-    if #s > 255 or s:find("[^%g ]") or s:find('["\\?]') then fail("a string that is too long or too strange: %s", s) end
+    if #s > 255 or s:find("[^%g ]") or s:find("[\\?]") then fail("a string that is too long or too strange: %s", s) end
     if used + #s + 1 > CHUNK - 1 then chunks[#chunks + 1], used = {}, 0 end
     if #chunks * CHUNK > 0x10000 then fail("too many strings for 16-bit offsets") end
     offsets[i], lengths[i] = (#chunks - 1) * CHUNK + used, #s
@@ -92,13 +95,16 @@ end
 
 -- The tables' rows, as C text; a type's row says where its fields or values are.
 local function make_rows(types, type_numbers, string_numbers)
-  local rows = { types = {}, fields = {}, lists = {} }
+  local rows = { types = {}, fields = {}, defaults = {}, lists = {} }
   local function put(list, format, ...) list[#list + 1] = string.format(format, ...) end
 
   local function put_fields(n)
     for _, field in ipairs(n.list) do
       put(rows.fields, "{%d, %d, %d, %s, %s}, /* %s */", string_numbers[field.wire], string_numbers[field.name],
         type_numbers[field.type], field.required, field.nullable, field.wire)
+      if field.default then
+        put(rows.defaults, "{%d, %d}, /* %s */", #rows.fields - 1, string_numbers[field.default], field.wire)
+      end
     end
     return #n.list
   end
@@ -145,7 +151,7 @@ local function text_lines(chunks)
   local lines = {}
   for _, chunk in ipairs(chunks) do
     for i, s in ipairs(chunk) do
-      lines[#lines + 1] = '"' .. s .. '\\0"' .. (i == #chunk and "," or "")
+      lines[#lines + 1] = '"' .. s:gsub('"', '\\"') .. '\\0"' .. (i == #chunk and "," or "")
     end
   end
   return lines
@@ -173,12 +179,14 @@ function M.write(out, version, methods)
     "const char cx_schema_version[] = \"", version, "\";\n",
     "const uint16_t cx_schema_strings_total = ", #strings, ";\n",
     "const uint16_t cx_schema_types_total = ", #types, ";\n",
-    "const uint16_t cx_schema_methods_total = ", #methods, ";\n")
+    "const uint16_t cx_schema_methods_total = ", #methods, ";\n",
+    "const uint16_t cx_schema_defaults_total = ", #rows.defaults, ";\n")
   write_table(out, "char cx_schema_text[][CX_SCHEMA_CHUNK]", text_lines(chunks))
   write_table(out, "uint16_t cx_schema_offsets[]", wrapped(offsets))
   write_table(out, "uint8_t cx_schema_lengths[]", wrapped(lengths))
   write_table(out, "cx_type cx_schema_types[]", rows.types)
   write_table(out, "cx_field cx_schema_fields[]", rows.fields)
+  write_table(out, "cx_default cx_schema_defaults[]", rows.defaults)
   write_table(out, "uint16_t cx_schema_lists[]", wrapped(rows.lists))
   write_table(out, "cx_method cx_schema_methods[]", method_lines(methods, type_numbers, string_numbers))
   write_table(out, "uint16_t cx_schema_slots[CX_SCHEMA_SLOTS]", wrapped(fill_slots(methods)))

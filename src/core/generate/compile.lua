@@ -43,7 +43,9 @@ function Compiler:struct(schema)
   local fields = {}
   for _, wire in ipairs(lists.sorted_keys(schema.properties or {})) do
     local n, nullable = within(wire, self.schema, self, schema.properties[wire])
-    fields[wire] = { type = n, required = false, nullable = nullable }
+    fields[wire] = {
+      type = n, required = false, nullable = nullable, default = forms.default(schema.properties[wire]),
+    }
   end
   for _, wire in ipairs(schema.required or {}) do
     if not fields[wire] then fail("'%s' is required, but not described", wire) end

@@ -1,5 +1,6 @@
 -- What a schema may look like, for all who read one.
 
+local cjson = require "cjson"
 local lists = require "generate.lists"
 local report = require "generate.report"
 
@@ -36,6 +37,22 @@ function M.allows_all(schema)
     if not ANNOTATIONS[keyword] then return false end
   end
   return true
+end
+
+-- lua-cjson doesn't tell an empty array from an empty object.
+local function empty_default(schema)
+  local types = M.is_object(schema.type) and schema.type or { schema.type }
+  if lists.contains(types, "array") then return "[]" end
+  if lists.contains(types, "object") then return "{}" end
+  fail("an empty default, of an array or of an object")
+end
+
+--- The default that a schema gives, as JSON text; nil if it gives none.
+function M.default(schema)
+  if not M.is_object(schema) or schema.default == nil then return nil end
+  local default = schema.default
+  if M.is_object(default) and next(default) == nil then return empty_default(schema) end
+  return cjson.encode(default)
 end
 
 --- An object type that says nothing of its members, not even that there may be any.

@@ -47,15 +47,21 @@ function M.array(element) return node("ARRAY", { element.id }, { element = eleme
 
 function M.map(element) return node("MAP", { element.id }, { element = element }) end
 
--- fields: wire name -> { type =, required =, nullable = }. single: exactly one of them must be there.
+-- fields: wire name -> { type =, required =, nullable =, default = JSON text or nil }. single: exactly one of them must
+-- be there.
 function M.struct(fields, open, single)
   local parts, list, by_name = { tostring(open), single and "single" or "" }, {}, {}
   for i, wire in ipairs(sorted_keys(fields)) do
     local field, name = fields[wire], names.snake(wire)
     if by_name[name] then fail("'%s' and '%s' are both called '%s'", by_name[name], wire, name) end
     by_name[name] = wire
-    list[i] = { wire = wire, name = name, type = field.type, required = field.required, nullable = field.nullable }
-    parts[#parts + 1] = table.concat({ wire, field.type.id, tostring(field.required), tostring(field.nullable) }, " ")
+    list[i] = {
+      wire = wire, name = name, type = field.type, required = field.required, nullable = field.nullable,
+      default = field.default,
+    }
+    parts[#parts + 1] = table.concat({
+      wire, field.type.id, tostring(field.required), tostring(field.nullable), field.default or "",
+    }, " ")
   end
   return node("STRUCT", parts, { fields = fields, list = list, open = open, single = single })
 end

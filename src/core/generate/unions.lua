@@ -45,11 +45,12 @@ end
 local function merge_field(a, b)
   if not a or not b then
     local field = a or b
-    return { type = field.type, required = false, nullable = field.nullable }
+    return { type = field.type, required = false, nullable = field.nullable, default = field.default }
   end
   local merged, nullable = union { a.type, b.type }
   nullable = nullable or a.nullable or b.nullable
-  return { type = merged, required = a.required and b.required, nullable = nullable }
+  local default = a.default == b.default and a.default or nil
+  return { type = merged, required = a.required and b.required, nullable = nullable, default = default }
 end
 
 -- One struct for values of either; a field that both have holds either's values.
