@@ -5,7 +5,7 @@
 #   make test                everything that must be green; SPECS=spec/x_spec.lua and FILTER=words for a part of it
 #   make test SANITIZE=1     the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize
 #   make bench               measures, decides nothing
-#   make generate            the protocol's tables, from the pinned server's own schema
+#   make generate            the protocol's tables and types, from the pinned server's own schema
 #   make lint, make format   luacheck and clang-format: look, or rewrite
 #   make V=1                 shows the commands
 #   make clean               removes what was built; the server stays (make distclean removes that too)
@@ -54,7 +54,8 @@ CORE_SPEC = $(call objects,spec/core,spec-core)
 IO_SPEC = $(call objects,spec/io,spec-io) $(OBJECTS)/spec-core/test.o
 BENCH = $(patsubst spec/bench/%.c,$(BUILD)/bench/%,$(wildcard spec/bench/*.c))
 LUA_FILES = $(shell find lua -name '*.lua' | LC_ALL=C sort)
-EMBEDDED = $(LUA_FILES) $(filter-out src/host/embed.lua,$(wildcard src/host/*.lua))
+# Types are for editors: no program needs them.
+EMBEDDED = $(filter-out lua/codex/types.lua,$(LUA_FILES)) $(filter-out src/host/embed.lua,$(wildcard src/host/*.lua))
 
 LIBRARY = $(BUILD)/libcodex.a
 CORE_SO = $(BUILD)/$(LUA_VERSION)/codex/core.so
@@ -159,7 +160,7 @@ C_SPECS = $(if $(CORE_SPEC),$(BUILD)/spec/core) $(if $(IO_SPEC),$(BUILD)/spec/io
 # --- running --------------------------------------------------------------------------------------
 
 # A CODEX_BIN of the user's own wins over the pinned server, which is then not brought at all.
-run-demo run-test run-bench generate: export CODEX_BIN := $(or $(CODEX_BIN),$(PINNED_CODEX))
+run-demo run-test run-bench: export CODEX_BIN := $(or $(CODEX_BIN),$(PINNED_CODEX))
 run-test run-bench: export LUA_PATH = $(ROOT)/?.lua;$(ROOT)/lua/?.lua;$(ROOT)/lua/?/init.lua;;
 run-test run-bench: export LUA_CPATH = $(ROOT)/$(BUILD)/$(LUA_VERSION)/?.so;;
 run-test run-bench: export CODEX_LUA := $(ROOT)/$(PROGRAM)
@@ -216,11 +217,13 @@ bench:
 server:
 	$(if $(CODEX_BIN),,@.ci/server $(CODEX_VERSION) $(SERVER))
 
-generate: server
-	@rm -rf build/schema && mkdir -p build/schema
-	codex=$${CODEX_BIN:-$$(ls $(SERVER)/node_modules/@openai/codex-*/vendor/*/bin/codex)} && "$$codex" \
-	  app-server generate-json-schema --experimental --out build/schema
-	$(HOST_LUA) src/core/generate.lua build/schema $(CODEX_VERSION) src/core/schema_tables.c
+GENERATE = $(HOST_LUA) src/core/generate.lua
+# $(call schema,version or folder): the folder of its schema; of the pinned version it is what CODEX_BIN says, if set
+schema = "$$(.ci/schema '$(1)' $(if $(filter $(CODEX_VERSION),$(1)),'$(CODEX_BIN)'))"
+
+generate:
+	folder=$(call schema,$(CODEX_VERSION)) && \
+	  $(GENERATE) "$$folder" $(CODEX_VERSION) src/core/schema_tables.c lua/codex/types.lua
 
 lint:
 	$(LUACHECK)

@@ -88,6 +88,7 @@ build = {
     ["codex.thread"] = "lua/codex/thread.lua",
     ["codex.timers"] = "lua/codex/timers.lua",
     ["codex.turn"] = "lua/codex/turn.lua",
+    ["codex.types"] = "lua/codex/types.lua",
     ["codex.version"] = "lua/codex/version.lua",
   },
 }

@@ -1,4 +1,5 @@
--- The protocol's tables in src/core are those of the server we test with, and the generator makes the same ones again.
+-- The protocol's tables in src/core, and its types for editors, are those of the server we test with, and the generator
+-- makes the same ones again.
 local codex = require "codex"
 local core = require "codex.core"
 local kit = require "spec.support.kit"
@@ -20,14 +21,16 @@ end
 describe("the protocol's tables", function()
   after_each(kit.cleanup)
 
-  it("are what the generator makes of the pinned server's own schema", function()
+  it("are, like types.lua, what the generator makes of the pinned server's own schema", function()
     local folder = kit.folder()
-    local generate = ("env -u LD_PRELOAD '%s' '%s/src/core/generate.lua'"):format(kit.lua, kit.root)
-    local output, status =
-      run(("%s '%s' %s '%s/tables.c'"):format(generate, kit.schema(), codex.schema_version, folder))
+    local generate = ("env -u LD_PRELOAD lua5.4 '%s/src/core/generate.lua'"):format(kit.root)
+    local output, status = run(("%s '%s' %s '%s/tables.c' '%s/types.lua'"):format(generate, kit.schema(),
+      codex.schema_version, folder, folder))
     assert.equal(0, status, output)
-    local made, committed = read(folder .. "/tables.c"), read(kit.root .. "/src/core/schema_tables.c")
-    assert.is_true(made == committed, "src/core/schema_tables.c is stale: run make generate")
+    for made, committed in pairs { ["tables.c"] = "src/core/schema_tables.c", ["types.lua"] = "lua/codex/types.lua" } do
+      local same = read(folder .. "/" .. made) == read(kit.root .. "/" .. committed)
+      assert.is_true(same, committed .. " is stale: run make generate")
+    end
   end)
 
   it("say which version they were made from, and the Makefile pins that one", function()

@@ -1,8 +1,8 @@
--- Makes schema_tables.c, the protocol's names and types as read-only C tables, from the JSON schema that the pinned
--- server writes about itself:
+-- Makes schema_tables.c, the protocol's names and types as read-only C tables, and lua/codex/types.lua, the same for
+-- editors, from the JSON schema that the pinned server writes about itself:
 --
 --     codex app-server generate-json-schema --experimental --out SCHEMA_DIR
---     lua5.4 src/core/generate.lua SCHEMA_DIR VERSION OUTPUT.c
+--     lua5.4 src/core/generate.lua SCHEMA_DIR VERSION TABLES.c TYPES.lua
 --
 -- The same schema gives the same bytes. Whatever it doesn't understand stops it: a form of schema that is new in the
 -- next server version has to be looked at by a person, not guessed at.
@@ -12,11 +12,13 @@ package.path = (arg[0]:match "^.*/" or "./") .. "?.lua;" .. package.path
 local bundles = require "generate.bundle"
 local c_tables = require "generate.c_tables"
 local compilers = require "generate.compile"
+local lua_types = require "generate.lua_types"
 local method_lists = require "generate.methods"
 local node = require "generate.nodes"
+local outlines = require "generate.outline"
 local report = require "generate.report"
 
-local USAGE = "usage: generate.lua SCHEMA_DIR VERSION OUTPUT.c\n"
+local USAGE = "usage: generate.lua SCHEMA_DIR VERSION TABLES.c TYPES.lua\n"
 
 -- The methods with nodes for what they send and get.
 local function compiled(bundle, methods)
@@ -39,7 +41,7 @@ local function write(path, writer, ...)
   return a, b
 end
 
-local function generate(directory, version, tables)
+local function generate(directory, version, tables, types_file)
   if not version:find("^[%w.+-]+$") then report.fail("a strange version: %s", version) end
   local bundle = bundles.read(directory)
   local methods = method_lists.read(bundle)
@@ -47,11 +49,13 @@ local function generate(directory, version, tables)
   local with_nodes = compiled(bundle, methods)
   method_lists.sort(with_nodes)
   local types, strings = write(tables, c_tables.write, version, with_nodes)
-  print(("%s: %d methods, %d types, %d strings"):format(version, #methods, types, strings))
+  local declared = write(types_file, lua_types.write, version, outlines.read(bundle, methods))
+  print(("%s: %d methods, %d types, %d strings; %d classes and aliases"):format(version, #methods, types, strings,
+    declared))
 end
 
 local function main(...)
-  if select("#", ...) ~= 3 then
+  if select("#", ...) ~= 4 then
     io.stderr:write(USAGE)
     os.exit(2)
   end

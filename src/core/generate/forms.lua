@@ -18,6 +18,11 @@ local ANNOTATIONS = {
   pattern = true, writeOnly = true, readOnly = true, deprecated = true,
 }
 
+local KEYWORDS = {
+  type = true, properties = true, required = true, additionalProperties = true, items = true, enum = true, const = true,
+  oneOf = true, anyOf = true, allOf = true, ["$ref"] = true,
+}
+
 function M.is_object(value) return type(value) == "table" end
 
 --- Fails if the schema says more than what the caller looks at.
@@ -27,6 +32,14 @@ function M.only(schema, ...)
       fail("unknown form of schema: '%s' together with '%s'", keyword, table.concat({ ... }, "', '"))
     end
   end
+end
+
+--- Whether a schema says nothing but what somebody here looks at.
+function M.is_known(schema)
+  for keyword in pairs(schema) do
+    if not ANNOTATIONS[keyword] and not KEYWORDS[keyword] then return false end
+  end
+  return not schema.allOf or #schema.allOf == 1
 end
 
 --- `true`, or nothing but annotations.

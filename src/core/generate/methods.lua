@@ -55,33 +55,37 @@ local function result_name(bundle, method, params)
   return by_method .. "Response"
 end
 
-local function result_reference(bundle, method, params)
+local function result_reference(bundle, method, params, lenient)
   local name = result_name(bundle, method, params)
   local reference = bundle:reference(name)
-  if not reference then fail("no result type for '%s' (not even '%s'): see RESULT_EXCEPTIONS", method, name) end
+  if not reference and not lenient then
+    fail("no result type for '%s' (not even '%s'): see RESULT_EXCEPTIONS", method, name)
+  end
   return reference
 end
 
-local function read_method(bundle, entry, kind, answered)
+local function read_method(bundle, entry, kind, answered, lenient)
   local properties = entry.properties
   for _, member in ipairs(lists.sorted_keys(properties)) do
     if not lists.contains({ "id", "method", "params" }, member) then fail("unknown member '%s' of a method", member) end
   end
   local method = properties.method.enum[1]
   local params = within(method, params_reference, properties.params)
+  local result = answered and within(method, result_reference, bundle, method, params, lenient) or nil
   return {
     name = method, lua_name = kind == "CX_METHOD_REQUEST" and names.method(method) or method, kind = kind,
-    params = params, result = answered and within(method, result_reference, bundle, method, params) or nil,
+    description = entry.description, params = params, result = result,
   }
 end
 
 --- All methods, by kind, in the schema's order: `params` and `result` are references to definitions, nil where there is
---- none.
-function M.read(bundle)
+--- none. If lenient, a result that can't be found is none.
+function M.read(bundle, lenient)
   local methods = {}
   for _, list in ipairs(M.LISTS) do
-    for _, entry in ipairs(bundle.definitions[list[1]].oneOf) do
-      methods[#methods + 1] = within(list[1], read_method, bundle, entry, list[2], list[3])
+    local definition = bundle.definitions[list[1]] or fail("no '%s'", list[1])
+    for _, entry in ipairs(definition.oneOf) do
+      methods[#methods + 1] = within(list[1], read_method, bundle, entry, list[2], list[3], lenient)
     end
   end
   return methods

@@ -16,6 +16,20 @@ function M.snake(wire)
   return (name:gsub("-", "_"):lower())
 end
 
+-- The name of a class for something called so, in whatever case. Marks between words become underscores.
+function M.pascal(name)
+  local chunks = {}
+  for chunk in name:gmatch "[%w_-]+" do
+    chunks[#chunks + 1] = chunk:gsub("^_*(%l)", string.upper):gsub("[_-]+(%w)", string.upper)
+  end
+  return table.concat(chunks, "_")
+end
+
+-- The name of a class for a method: turn/completed, TurnCompleted.
+function M.method_class(wire)
+  return (M.pascal(wire):gsub("_", ""))
+end
+
 -- What a request is called in Lua: its first part is the group, the others together are the method.
 function M.method(wire)
   local parts = {}
