@@ -6,6 +6,8 @@
 #   make test SANITIZE=1     the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize
 #   make bench               measures, decides nothing
 #   make generate            the protocol's tables and types, from the pinned server's own schema
+#   make generate-diff OLD=0.168.0 NEW=0.169.0
+#                            what the protocol's schemas differ in; versions or folders, NEW is the pinned version
 #   make lint, make format   luacheck and clang-format: look, or rewrite
 #   make V=1                 shows the commands
 #   make clean               removes what was built; the server stays (make distclean removes that too)
@@ -225,6 +227,11 @@ generate:
 	folder=$(call schema,$(CODEX_VERSION)) && \
 	  $(GENERATE) "$$folder" $(CODEX_VERSION) src/core/schema_tables.c lua/codex/types.lua
 
+NEW = $(CODEX_VERSION)
+generate-diff:
+	$(if $(OLD),,$(error say what to compare with: make generate-diff OLD=version or folder of a schema))
+	$(Q)old=$(call schema,$(OLD)) && new=$(call schema,$(NEW)) && $(GENERATE) diff "$$old" "$$new"
+
 lint:
 	$(LUACHECK)
 	$(CLANG_FORMAT)
@@ -238,5 +245,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all demo test bench server generate lint format clean distclean run-demo run-test run-bench
+.PHONY: all demo test bench server generate generate-diff lint format clean distclean run-demo run-test run-bench
 .DELETE_ON_ERROR:
