@@ -343,6 +343,9 @@ codex_stream *codex_client_stream(codex_client *client, const codex_filter *filt
 uint64_t codex_stream_serial(const codex_stream *stream);
 void codex_stream_watch(codex_stream *stream);
 
+/* Of a stream of the connection: takes in no more. It delivers what is unread, then CODEX_STREAM_END. */
+void codex_stream_stop(codex_stream *stream);
+
 /* Takes the next event. *event is the stream's, valid until the next call on it. */
 codex_stream_result codex_stream_next(codex_stream *stream, codex_event *event);
 

@@ -292,6 +292,32 @@ static void turns_of_sub_agents_are_found(void) {
   cx_session_free(session);
 }
 
+static void a_stopped_stream_takes_in_no_more(void) {
+  cx_session *session = open_session();
+  codex_stream *stream = cx_session_stream(session, &(codex_filter){.thread_id = "th"});
+  feed(session, "{\"method\":\"a\",\"params\":{\"threadId\":\"th\"}}");
+  codex_stream_stop(stream);
+  codex_stream_stop(stream);
+  feed(session, "{\"method\":\"b\",\"params\":{\"threadId\":\"th\"}}");
+  check_text(methods_of(stream), "a, end");
+  fail_session(session, CODEX_ERROR_TRANSPORT_CLOSED, "gone");
+  check_text(methods_of(stream), "end");
+  codex_stream_free(stream);
+  cx_session_free(session);
+}
+
+static void stopping_wakes_who_waits(void) {
+  cx_session *session = open_session();
+  codex_stream *stream = cx_session_stream(session, NULL);
+  codex_ready ready;
+  codex_stream_watch(stream);
+  check(!cx_session_next_ready(session, &ready));
+  codex_stream_stop(stream);
+  check(cx_session_next_ready(session, &ready) && ready.kind == CODEX_READY_STREAM);
+  codex_stream_free(stream);
+  cx_session_free(session);
+}
+
 void subscription_spec(void) {
   it("delivers every notification from then on", every_notification_is_delivered);
   it("delivers what its filter names", filters_choose);
@@ -305,4 +331,6 @@ void subscription_spec(void) {
   it("tells why the server tries again", a_turn_tells_why_the_server_tries_again);
   it("finds the turns of sub-agents", turns_of_sub_agents_are_found);
   it("notices a turn that another one has overtaken", a_turn_that_was_overtaken_is_noticed);
+  it("can be stopped, and keeps what is unread", a_stopped_stream_takes_in_no_more);
+  it("wakes who waits for it when it is stopped", stopping_wakes_who_waits);
 }

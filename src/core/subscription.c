@@ -98,6 +98,14 @@ codex_stream *cx_session_stream(cx_session *session, const codex_filter *filter)
   return stream;
 }
 
+void codex_stream_stop(codex_stream *stream) {
+  if (!stream->session) return;
+  cx_list_remove(&stream->in_source);
+  stream->outcome = CODEX_STREAM_END;
+  tell(stream->session, stream);
+  stream->session = NULL;
+}
+
 uint64_t codex_stream_serial(const codex_stream *stream) {
   return stream->serial;
 }

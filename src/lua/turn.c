@@ -178,7 +178,7 @@ int cx_client_stream(lua_State *L) {
   return handle->stream ? 1 : luaL_error(L, "not enough memory");
 }
 
-/* serial(), watch(): of a stream of the connection */
+/* serial(), watch(), stop(): of a stream of the connection */
 static int stream_serial(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)codex_stream_serial(check_stream(L)->stream));
   return 1;
@@ -186,6 +186,11 @@ static int stream_serial(lua_State *L) {
 
 static int stream_watch(lua_State *L) {
   codex_stream_watch(check_stream(L)->stream);
+  return 0;
+}
+
+static int stream_stop(lua_State *L) {
+  codex_stream_stop(check_stream(L)->stream);
   return 0;
 }
 
@@ -255,9 +260,13 @@ void cx_open_turn(lua_State *L) {
                                           {"stream", turn_stream},
                                           {"release", turn_gc},
                                           {NULL, NULL}};
-  static const luaL_Reg stream_methods[] = {{"next", stream_next},     {"next_text", stream_next_text},
-                                            {"serial", stream_serial}, {"watch", stream_watch},
-                                            {"close", stream_gc},      {NULL, NULL}};
+  static const luaL_Reg stream_methods[] = {{"next", stream_next},
+                                            {"next_text", stream_next_text},
+                                            {"serial", stream_serial},
+                                            {"watch", stream_watch},
+                                            {"stop", stream_stop},
+                                            {"close", stream_gc},
+                                            {NULL, NULL}};
   cx_new_handle_type(L, CX_TURN, turn_methods, turn_gc);
   cx_new_handle_type(L, CX_STREAM, stream_methods, stream_gc);
   luaL_getmetatable(L, CX_STREAM);
