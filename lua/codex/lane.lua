@@ -4,6 +4,7 @@
 --- whichever Thread object they were started with. A client holds its lanes weakly: a lane lives as long as somebody
 --- holds the thread, waits in it, or has a turn that runs.
 
+local errors = require "codex.error"
 local task = require "codex.task"
 
 local M = {}
@@ -112,6 +113,13 @@ function M.wait_for_start(lane, deadline)
     if reason ~= "woken" then return nil, reason end
   end
   return M.running(lane)
+end
+
+--- Raises how the waiting in a queue ended.
+---@param reason "timeout"|"cancelled"
+function M.raise(reason)
+  if reason == "cancelled" then task.raise_cancelled() end
+  errors.raise("timeout", "the thread stayed busy for too long")
 end
 
 return M

@@ -14,6 +14,11 @@ local sentences = {
   { "^thread not loaded: %S+$", "thread_not_found" },
   { "^thread %S+ already has an active writer$", "active_writer" },
   { "^%S+ requires experimentalApi capability$", "needs_experimental" },
+  { "^goals feature is disabled$", "goals_disabled" },
+  { "^ephemeral thread does not support goals: %S+$", "ephemeral_thread" },
+  { "^goal objective must not be empty$", "goal_empty" },
+  { "^goal objective must be at most %d+ characters$", "goal_too_long" },
+  { "^cannot update goal for thread %S+: no goal exists$", "no_goal" },
 }
 
 --- What the server answers to a method it doesn't know: the methods that it does. Nil for any other message; a value

@@ -18,6 +18,7 @@ local M = {}
 ---@field items table[] every item of the turn that completed, in order
 ---@field usage? table `total` (the whole thread's), `last`, `model_context_window`: as the server says
 ---@field turn_usage? table this turn alone: the members of `total`; nil when the server told of no usage
+---@field goal? codex.ThreadGoal of a goal's run: how it stands
 ---@field parsed? any of a completed turn with `output_schema`: the final response as JSON, free-form. Whether it fits
 --- the schema, `parse_error` says: look there first
 ---@field parse_error? codex.Error of a completed turn with `output_schema`: how the model didn't keep to it. Its
@@ -92,6 +93,42 @@ function M.collect(turn, output_schema)
     result.parsed, result.parse_error = parse(result.final_response, output_schema)
   end
   return result
+end
+
+local function add_up(sum, usage)
+  if not usage then return sum end
+  sum = sum or {}
+  for name, count in pairs(usage) do
+    sum[name] = (sum[name] or 0) + count
+  end
+  return sum
+end
+
+--- What several turns came to as one: all their items and the sum of what they used; the last one's status and error,
+--- and the final response of the last one that has any.
+---@param parts codex.TurnResult[] in order
+---@return codex.TurnResult
+function M.join(parts)
+  local first, last = parts[1], parts[#parts]
+  if not first then return { status = "inProgress", items = {} } end
+  local whole = {
+    id = first.id,
+    status = last.status,
+    error = last.error,
+    started_at = first.started_at,
+    completed_at = last.completed_at,
+    items = {},
+  }
+  for _, part in ipairs(parts) do
+    for _, item in ipairs(part.items) do
+      whole.items[#whole.items + 1] = item
+    end
+    whole.final_response = part.final_response or whole.final_response
+    whole.usage = part.usage or whole.usage
+    whole.turn_usage = add_up(whole.turn_usage, part.turn_usage)
+    whole.duration_ms = part.duration_ms and (whole.duration_ms or 0) + part.duration_ms or whole.duration_ms
+  end
+  return whole
 end
 
 -- Whether a turn may have failed because of its schema: what the model API said comes through in words only.

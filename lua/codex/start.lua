@@ -154,16 +154,11 @@ local function start_loaded(thread, lane, start)
   return nil, why_not.reason ~= "no_rollout" and why_not or err
 end
 
-local function raise_queue(reason)
-  if reason == "cancelled" then task.raise_cancelled() end
-  errors.raise("timeout", "the thread stayed busy for too long")
-end
-
 -- Lines up, and starts the turn when it is its time.
 local function start_in_lane(thread, lane, start)
   local place = {}
   local reason = lanes.line_up(lane, place, start.deadline)
-  if reason then raise_queue(reason) end
+  if reason then lanes.raise(reason) end
   local turn, err = start_loaded(thread, lane, start)
   if turn then lanes.hold(lane, turn) end
   lanes.leave(lane, place)
@@ -189,7 +184,7 @@ end
 -- Adds to the turn that runs. Answers it and true; nothing, if there is none any more.
 local function join(thread, lane, start)
   local running, reason = lanes.wait_for_start(lane, start.deadline)
-  if reason then raise_queue(reason) end
+  if reason then lanes.raise(reason) end
   if not running then return end
   running:_check_steerable()
   if start.params.tool_output then return join_with_message(thread, lane, running, start) end

@@ -5,8 +5,11 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
 local lanes = require "codex.lane"
+local lazy = require "codex.lazy"
 local options_of = require "codex.options"
 local starts = require "codex.start"
+
+local goals = lazy "codex.goal"
 
 local M = {}
 
@@ -207,6 +210,18 @@ function Thread:review(options)
   local params = options_of.other_turn("review_start", "review/start", options or {})
   params.target = params.target or { type = "uncommittedChanges" }
   return start_other(self, "review", "review/start", "review_start", params, options or {})
+end
+
+--- Has the server pursue an objective over as many turns as it takes, and returns their whole as one turn once the
+--- first has started. It runs under the thread's settings, and takes the place of a goal that the thread had. Without an
+--- objective, it goes on with the goal that the thread has, were it paused, blocked or limited. Goals are a feature that
+--- the server's configuration enables: `config_overrides = { ["features.goals"] = true }`.
+--- Protocol: `thread/goal/set`, and the events of all its turns.
+---@param objective? string
+---@param options? codex.GoalOptions
+---@return codex.Goal
+function Thread:goal(objective, options)
+  return goals.start(self, objective, options)
 end
 
 --- Has the thread's history summed up, so that it takes less room: a turn with one item of type `contextCompaction`. It

@@ -28,6 +28,7 @@ M.ABANDON_SECONDS = 2
 ---@field retrying? { message: string, codex_error_info?: any, additional_details?: string } set while the server tries
 --- again, because it can't reach the model for example: why
 local Turn = {}
+M.Turn = Turn
 
 function Turn:__index(name)
   if name == "status" then
