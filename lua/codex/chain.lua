@@ -22,7 +22,7 @@ local PAUSE_SECONDS = 2
 
 ---@class codex.Chain
 ---@field goal? codex.ThreadGoal as last seen
----@field current? { id: string, handle: userdata } the turn that runs
+---@field current? { id: string, handle: userdata, interrupting?: boolean } the turn that runs
 ---@field over? "completed"|"broken"
 ---@field held? boolean paused in order to go on
 ---@field suspended? boolean held, and at rest
@@ -81,12 +81,18 @@ function Chain:_happened(method, params)
   elseif method == "turn/completed" then
     self:_turn_ended(params.turn)
   elseif method == "thread/goal/updated" then
-    self.goal = params.goal
+    self.goal, self._known = params.goal, true
     self:_goal_changed()
-  elseif self.goal then -- or it is an earlier goal that was cleared
-    self.goal = nil
-    self:_goal_changed()
+  else
+    self:cleared()
   end
+end
+
+--- Takes note that there is no goal any more.
+function Chain:cleared()
+  if self.over or not self.goal then return end -- or it is an earlier one
+  self.goal = nil
+  self:_goal_changed()
 end
 
 --- Takes a turn as the goal's, if it runs.
@@ -116,8 +122,18 @@ function Chain:_goal_changed()
   self:_expect(self:_is_active() and M.IDLE_SECONDS or M.SETTLE_SECONDS)
 end
 
+-- As it was set to be, until something else is heard.
 function Chain:_is_active()
-  return self.goal ~= nil and self.goal.status == "active"
+  if not self.goal then return not self._known end
+  return self.goal.status == "active"
+end
+
+--- Takes note of the goal as an answer tells it; what was heard already is newer.
+---@param goal? codex.ThreadGoal
+function Chain:learn(goal)
+  if not self._known and goal then
+    self.goal, self._known = goal, true
+  end
 end
 
 -- ---- what comes next ----
@@ -236,8 +252,10 @@ end
 --- Interrupts the turn that runs, if one does. Protocol: `turn/interrupt`.
 ---@return codex.Error? err
 function Chain:interrupt()
-  if not self.current then return end
-  local params = { thread_id = self._thread_id, turn_id = self.current.id }
+  local current = self.current
+  if not current or current.interrupting then return end
+  current.interrupting = true
+  local params = { thread_id = self._thread_id, turn_id = current.id }
   local request = self._client:_send("turn/interrupt", params, { label = "turn_interrupt" })
   local err = self._client:_wait_for(request)
   -- it ended while the request was under way

@@ -27,9 +27,9 @@ local M = {}
 ---@field timeout? number seconds for it all, waiting in the queue included
 
 --- The run of a goal: a turn like any other, made of all the turns that the server runs for it. `id` is that of the
---- first of them, and all events bear it. It is over when the goal is complete, blocked, limited or cleared, when a turn
---- of it was interrupted, or when the server leaves the thread at rest; `result.goal` says which. It has the status of
---- the last turn.
+--- first of them, and all events bear it. It is over when the goal is complete, blocked, limited or cleared, when a
+--- turn of it was interrupted, or when the server leaves the thread at rest; `result.goal` says which. It has the
+--- status of the last turn.
 ---@class codex.Goal: codex.Turn
 ---@field goal? codex.ThreadGoal as last seen; nil once it was cleared
 local Goal = {}
@@ -129,7 +129,10 @@ end
 --- Drops the goal: the run ends with the turn that runs. Protocol: `thread/goal/clear`.
 ---@return boolean cleared whether there was one
 function Goal:clear()
-  return self._client:_call("thread/goal/clear", { thread_id = self.thread_id }, { label = "goal_clear" }).cleared
+  local params = { thread_id = self.thread_id }
+  local answer = self._client:_call("thread/goal/clear", params, { label = "goal_clear" })
+  self._core:cleared()
+  return answer.cleared
 end
 
 -- Waits until a turn runs other than the one with that id. Answers its id, or nil when none will.
@@ -200,11 +203,11 @@ end
 
 -- A turn that runs is none of ours. The server would take the goal all the same, and pursue it after that turn.
 local function refuse_active(thread, deadline)
-  local answer, err = ask(thread, "thread/read", {}, deadline)
-  if not err and chains.is_active(answer) then
+  local answer, err, reason = ask(thread, "thread/read", {}, deadline)
+  if reason then return err end
+  if chains.is_active(answer) then
     return errors.new("busy", "the thread is busy with a turn that was not started here")
   end
-  return err
 end
 
 -- What the server takes at most.
@@ -252,7 +255,7 @@ local function set_off(thread, goal, params, deadline)
   local chain = goal._core
   local answer, err, reason = ask(thread, "thread/goal/set", params, deadline)
   if err then return err, reason end
-  chain.goal = chain.goal or answer.goal
+  chain:learn(answer.goal)
   if answer.goal and answer.goal.status ~= "active" then return not_started(answer.goal.status) end
   if not chain:id() then chain:resume() end
   while not chain:id() and not chain.over do

@@ -23,7 +23,8 @@
 ---  3. One answer (a table without list or `match`): given to every request.
 ---  4. `function(request, context)` → answer or nil. `request` is the decoded body. `context` has `n` (number of the
 ---     request, from 1), `step` (number of the model call within the turn, from 1), `input_text` (the last thing the
----     user said), `outputs` (what the tools answered since then, a list of `{ call_id =, output = }`), `thread_id`.
+---     user said), `outputs` (what the tools answered since then, a list of `{ call_id =, output = }`), `thread_id`,
+---     `goal_turns` (how many turns it has been asked to work towards a goal, this one included; 0: it is no goal's).
 ---
 --- An answer is a string, a function as in 4, or a table with any of
 ---
@@ -196,12 +197,16 @@ local function step_of(outputs)
   return steps
 end
 
+-- What the server says in the user's place when it starts a turn for a goal.
+local function is_goal_context(text) return text:find('^%s*<codex_internal_context source="goal">') ~= nil end
+
 local function context_of(request, n)
   local input = type(request.input) == "table" and request.input or {}
-  local outputs, said = {}, ""
+  local outputs, said, goal_turns = {}, "", 0
   for _, item in ipairs(input) do
     if item.role == "user" then
       outputs, said = {}, text_of(item.content)
+      if is_goal_context(said) then goal_turns = goal_turns + 1 end
     elseif OUTPUTS[item.type] then
       outputs[#outputs + 1] = { call_id = tostring(item.call_id), output = text_of(item.output) }
     end
@@ -211,6 +216,7 @@ local function context_of(request, n)
     step = step_of(outputs),
     input_text = said,
     outputs = outputs,
+    goal_turns = is_goal_context(said) and goal_turns or 0,
     thread_id = type(request.prompt_cache_key) == "string" and request.prompt_cache_key or nil,
   }
 end
@@ -230,8 +236,16 @@ local function told(said)
   if said:find("^Begin and wait%.?$") then return { text = "I begin, and wait", hold = true } end
 end
 
+--- A goal is reached with the second turn.
+local function pursue_goal(context)
+  if context.goal_turns == 1 then return "The scripted model has made a start; its next turn will reach the goal." end
+  if #context.outputs > 0 then return "The goal is reached, as far as a scripted model can tell." end
+  return { calls = { { name = "update_goal", arguments = { status = "complete" } } } }
+end
+
 --- What the model says when no script says it.
 local function default_answer(context)
+  if context.goal_turns > 0 then return pursue_goal(context) end
   if #context.outputs > 0 then return "Done: the tool has answered, and the scripted model is content." end
   local said = context.input_text
   local answer = told(said)
