@@ -32,6 +32,15 @@ describe("the example", function()
     assert.truthy(run("stream.lua", "Why? Why not?"):find('You said "Why? Why not?"', 1, true))
   end)
 
+  it("goal.lua tells how the goal comes along", function()
+    local text = run("goal.lua", "make tea")
+    assert.truthy(text:find("^goal: make tea\n", 1))
+    assert.truthy(text:find("has made a start", 1, true))
+    assert.truthy(text:find("%[active, %d+ tokens%]\n"))
+    assert.truthy(text:find("The goal is reached", 1, true))
+    assert.truthy(text:find "\ncomplete: 2 messages, %d+ tokens, %d+%.%d s\n$", text)
+  end)
+
   it("many.lua answers in order", function()
     local text = run "many.lua"
     assert.truthy(text:find '^1%. Name a prime.-\n   You said "Name a prime.-\n2%. .-river.-\n   .-river.-\n3%. ', text)

@@ -82,6 +82,31 @@ describe("a goal among other turns", function()
     client:close()
   end)
 
+  it("knows the sub-agents of all its turns", function()
+    local client = new_client [[
+      local n = 0
+      return function(request, context)
+        if context.input_text:find "^word" then return "a child's " .. context.input_text end
+        n = n + 1
+        if n == 2 then return "a start" end
+        if n > 4 then return "done" end
+        return { calls = { n == 4 and { name = "update_goal", arguments = { status = "complete" } }
+          or { name = "spawn_agent", namespace = "multi_agent_v1", arguments = { message = "word " .. n } } } }
+      end
+    ]]
+    local goal = client:thread_start():goal "make tea"
+    local said = {}
+    for child in goal:children() do
+      said[#said + 1] = child:run().final_response
+    end
+    table.sort(said)
+    assert.same({ "a child's word 1", "a child's word 3" }, said)
+    local result = goal:run()
+    assert.equal("done", result.final_response)
+    assert.is_nil(texts_of(result.items):find("a child's", 1, true))
+    client:close()
+  end)
+
   it("waits for a turn that runs", function()
     local client = new_client(script [[
       if context.input_text == "hi" then return { text = "thinking", hold = true } end

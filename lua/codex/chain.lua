@@ -1,7 +1,8 @@
 --- The turns that the server runs for a goal, as if they were one: has what the core's handle of a turn has.
 ---
 --- A goal's turns start by themselves, one after the other, for as long as the goal is active. So what comes next is
---- decided when a turn ends, by the goal's status: the server tells of a change before the end of the turn that made it.
+--- decided when a turn ends, by the goal's status: the server tells of a change before the end of the turn that made
+--- it.
 
 local core = require "codex.core"
 local loop = require "codex.loop"
@@ -42,10 +43,10 @@ local DECISIVE = { "turn/started", "turn/completed", "thread/goal/updated", "thr
 function M.new(client, thread_id, source, on_rest)
   local chain = setmetatable({
     _client = client,
+    _feeds = setmetatable({}, { __mode = "k" }),
     _ids = {},
     _on_rest = on_rest,
     _source = source,
-    _streams = setmetatable({}, { __mode = "k" }),
     _thread_id = thread_id,
     _turns = {},
   }, Chain)
@@ -76,15 +77,15 @@ function Chain:_take_in()
 end
 
 function Chain:_happened(method, params)
-  if method == "turn/started" then
-    if not self.suspended then self:begin(params.turn.id) end
-  elseif method == "turn/completed" then
-    self:_turn_ended(params.turn)
-  elseif method == "thread/goal/updated" then
+  if method == "thread/goal/updated" then
+    if type(params.goal) ~= "table" then return end
     self.goal, self._known = params.goal, true
     self:_goal_changed()
-  else
+  elseif method == "thread/goal/cleared" then
     self:cleared()
+  elseif type(params.turn) == "table" and type(params.turn.id) == "string" then
+    if method == "turn/completed" then return self:_turn_ended(params.turn) end
+    if not self.suspended then self:_begin(self._client._core:turn(params.turn.id, false)) end
   end
 end
 
@@ -95,17 +96,22 @@ function Chain:cleared()
   self:_goal_changed()
 end
 
---- Takes a turn as the goal's, if it runs.
----@param id string
-function Chain:begin(id)
-  local handle = not self._ids[id] and self._client._core:turn(id, false)
-  if not handle then return end
+function Chain:_begin(handle)
+  local id = handle:id()
+  if self._ids[id] then return end
   self:_stop_timer()
   self._began = self._began or core.now()
   self._ids[id] = true
   self._turns[#self._turns + 1] = handle
   self.current = { id = id, handle = handle }
   if self.stopping then task.background(self.interrupt, self) end
+end
+
+--- Takes a turn that was running before as the goal's.
+---@param id string
+function Chain:adopt(id)
+  local handle = self._client._core:turn(id, false)
+  if handle:state() == "running" and not self.current then self:_begin(handle) end
 end
 
 function Chain:_turn_ended(turn)
@@ -221,11 +227,18 @@ function Chain:_finish(how)
   self.over, self.suspended = how, nil
   self._feed:close()
   if self._kept then self._kept._handle:stop() end
-  for stream in pairs(self._streams) do
-    stream._feed._handle:stop()
+  for feed in pairs(self._feeds) do
+    if not feed.closed then feed._handle:stop() end
   end
   self._on_rest()
   task.wake(self._source)
+end
+
+--- Ends a feed with the last turn.
+---@param feed codex.Feed
+function Chain:attach(feed)
+  self._feeds[feed] = true
+  if self.over then feed._handle:stop() end
 end
 
 --- Forgets it all, since there is no goal.
@@ -282,6 +295,16 @@ function Chain:id()
   return self._turns[1] and self._turns[1]:id()
 end
 
+--- The ids of all turns so far.
+---@return string[]
+function Chain:ids()
+  local ids = {}
+  for index, handle in ipairs(self._turns) do
+    ids[index] = handle:id()
+  end
+  return ids
+end
+
 function Chain:state()
   return self.over or "running"
 end
@@ -304,8 +327,8 @@ end
 
 function Chain:watch(what)
   if what ~= "events" then return end
-  for stream in pairs(self._streams) do
-    stream._feed._handle:watch()
+  for feed in pairs(self._feeds) do
+    if not feed.closed then feed._handle:watch() end
   end
 end
 
@@ -360,8 +383,8 @@ function Chain:stream(methods, text)
   self._kept = nil
   if not kept then
     feed = subscriptions.open(self._client, { methods = methods, thread_id = self._thread_id })
-    if self.over then feed._handle:stop() end
   end
+  self:attach(feed)
   local stream = setmetatable({
     _begun = not kept,
     _chain = self,
@@ -373,7 +396,6 @@ function Chain:stream(methods, text)
   feed._ready = function()
     task.wake(source)
   end
-  self._streams[stream] = true
   return stream
 end
 
@@ -441,7 +463,6 @@ function Stream:next_text()
 end
 
 function Stream:close()
-  self._chain._streams[self] = nil
   self._feed:close()
 end
 

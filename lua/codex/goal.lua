@@ -66,6 +66,16 @@ function Goal:_result()
   return result
 end
 
+function Goal:_ids()
+  return self._core:ids()
+end
+
+function Goal:children()
+  local next_child, _, _, feed = Turn.children(self)
+  self._core:attach(feed)
+  return next_child, nil, nil, feed
+end
+
 -- ---- control ----
 
 local function not_running(what)
@@ -237,7 +247,7 @@ end
 local function adopt_running(thread, chain, deadline)
   local answer = ask(thread, "thread/turns/list", { limit = 1 }, deadline)
   local turn = answer and type(answer.data) == "table" and answer.data[1]
-  if turn and turn.status == "inProgress" then chain:begin(turn.id) end
+  if turn and turn.status == "inProgress" then chain:adopt(turn.id) end
 end
 
 local function not_started(status)

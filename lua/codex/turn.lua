@@ -291,10 +291,17 @@ function Turn:text()
   end, nil, nil, stream
 end
 
+-- The ids that it has on the wire.
+function Turn:_ids()
+  return { self.id }
+end
+
 -- The next turn of a sub-agent's that nobody has yet.
 local function next_child(turn)
-  local handle = turn._client._core:child_turn(turn.id)
-  return handle and M.new(turn._client, handle, { thread_id = handle:thread_id() })
+  for _, id in ipairs(turn:_ids()) do
+    local handle = turn._client._core:child_turn(id)
+    if handle then return M.new(turn._client, handle, { thread_id = handle:thread_id() }) end
+  end
 end
 
 --- Iterates over the turns that sub-agents run on behalf of this one, theirs included, as they start; each is a turn
