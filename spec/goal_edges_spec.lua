@@ -340,9 +340,9 @@ describe("a goal under a fake server", function()
   it("ends when the server leaves the thread at rest after a failure", function()
     chains.IDLE_SECONDS = 0.05
     local client, thread, received = fake [[
-      answer(set)
       tell "active"
       turn("t1", "one", "failed", { message = "boom" })
+      answer(set)
       local pause = server:expect "thread/goal/set"
       assert(pause.params.status == "paused")
       answer(pause, "paused")
@@ -359,9 +359,9 @@ describe("a goal under a fake server", function()
   it("goes on as long as the server says that the thread is active", function()
     chains.IDLE_SECONDS = 0.02
     local client, thread, received = fake [[
-      answer(set)
       tell "active"
       turn("t1", "one", "failed", { message = "boom" })
+      answer(set)
       for _ = 1, 3 do
         server:reply(server:expect "thread/read", '{"thread":{"id":"th","status":{"type":"active","activeFlags":[]}}}')
       end
@@ -371,7 +371,7 @@ describe("a goal under a fake server", function()
     local result = thread:goal("x"):run()
     assert.equal("completed", result.status)
     assert.equal("one, two", texts_of(result.items))
-    assert.equal(4, sent(received, "thread/read"))
+    assert.truthy(sent(received, "thread/read") >= 4)
     client:close()
   end)
 
@@ -389,7 +389,7 @@ describe("a goal under a fake server", function()
     ]]
     local goal = thread:goal "x"
     await(function()
-      return not goal._core.current
+      return not goal._core:started()
     end)
     goal:interrupt()
     local result = goal:run()
@@ -412,7 +412,7 @@ describe("a goal under a fake server", function()
     ]]
     local goal = thread:goal "x"
     await(function()
-      return not goal._core.current
+      return not goal._core:started()
     end)
     goal:clear()
     local result = goal:run()
@@ -491,7 +491,7 @@ describe("a goal under a fake server", function()
   it("is given up when its first turn takes too long", function()
     chains.SETTLE_SECONDS = 0.05
     local client, thread, received = fake [[ answer(set) ]]
-    local err = failure_of(thread.goal, thread, "x", { timeout = 0.05 })
+    local err = failure_of(thread.goal, thread, "x", { timeout = 1 })
     assert.equal("timeout", err.kind)
     assert.equal(2, sent(received, "thread/goal/set"))
     client:close()
