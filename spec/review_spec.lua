@@ -230,6 +230,7 @@ describe("a review", function()
       ["review_start.when_busy: got 'steer', expected one of queue, error"] = { when_busy = "steer" },
       ["review_start.timeout: must not be negative"] = { timeout = -1 },
       ["review_start.target.type: got 'branch', expected one of "] = { target = { type = "branch" } },
+      ["review_start.target.branch: missing"] = { target = { type = "baseBranch" } },
       ["review_start.delivery: got 'detached', expected "] = { delivery = "detached" },
       ["review_start: expected a table of options, got string"] = "uncommitted",
       ["thread_compact.when_busy: got 'steer'"] = false,
