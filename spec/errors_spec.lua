@@ -357,6 +357,7 @@ describe("a failed turn", function()
       { '{"newFailure":null}', "new_failure" },
       { '{"bThing":{},"aThing":{"httpStatusCode":500}}', "a_thing", 500 },
       { '{"HTTP2Error":{}}', "http2_error" },
+      { '"anHTTPProblem"', "an_http_problem" },
       { '{"httpConnectionFailed":{}}', "http_connection_failed" },
       { '{"httpConnectionFailed":{"httpStatusCode":null}}', "http_connection_failed" },
       { "null" }, { "{}" },

@@ -189,9 +189,9 @@ describe("retry_on_overload", function()
         calls = calls + 1
         task.wake(begun)
         if where == "between" then busy() end
-        codex.sleep(3600)
+        codex.sleep(60)
       end
-      local retrying = codex.spawn(codex.retry_on_overload, fn, { initial_delay = 3600, max_delay = 3600 })
+      local retrying = codex.spawn(codex.retry_on_overload, fn, { initial_delay = 60, max_delay = 60 })
       task.park(begun)
       codex.sleep(0)
       retrying:cancel()

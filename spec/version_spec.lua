@@ -176,6 +176,9 @@ describe("a field that needs a newer server", function()
         ["thread/fork.exclude_turns"] = function()
           client:request("thread/fork", { threadId = "th", excludeTurns = false })
         end,
+        ["thread.fork.exclude_turns"] = function()
+          client.api.thread.fork { thread_id = "th", exclude_turns = true }
+        end,
         ["turn/start.tool_output"] = function()
           client:request("turn/start", { threadId = "th", input = {}, turnTrigger = "t", toolOutput = tool_output })
         end,
@@ -223,7 +226,7 @@ describe("a field that needs a newer server", function()
       server:turn_started("th", "t1")]])
     local thread = client:thread_start()
     thread:turn "x"
-    local err = raised("invalid_argument", thread.run, thread, "y", { turn_trigger = "t" })
+    local err = raised("invalid_argument", thread.run, thread, "y", { turn_trigger = "t", timeout = 10 })
     assert.equal("needs_newer_server", err.reason)
     client:close()
   end)
