@@ -1,11 +1,13 @@
 --- Goals: an objective that the server pursues over as many turns as it takes, as one turn.
 
 local chains = require "codex.chain"
+local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
 local lanes = require "codex.lane"
 local options_of = require "codex.options"
+local starts = require "codex.start"
 local task = require "codex.task"
 local turns = require "codex.turn"
 
@@ -32,7 +34,7 @@ local M = {}
 --- status of the last turn.
 ---@class codex.Goal: codex.Turn
 ---@field goal? codex.ThreadGoal as last seen; nil once it was cleared
-local Goal = {}
+local Goal = { __base = turns.Turn }
 
 local Turn = turns.Turn
 
@@ -155,12 +157,12 @@ function Goal:_next_turn_id(before)
 end
 
 -- Steers, and answers the result, or nil and an error. A turn may end and the next one begin meanwhile.
-function Goal:_steer(items)
+function Goal:_steer(given, deadline)
   local id = self:_next_turn_id()
   while id do
-    local params = { thread_id = self.thread_id, expected_turn_id = id, input = items }
+    local params = { thread_id = self.thread_id, expected_turn_id = id, input = given.input }
     local request = self._client:_send("turn/steer", params, { label = "turn_steer" })
-    local err = self._client:_wait_for(request)
+    local err = self._client:_wait_for(request, deadline)
     if not err then return { turn_id = self.id } end
     if err.reason ~= "no_active_turn" and err.reason ~= "turn_mismatch" then return nil, err end
     id = self:_next_turn_id(id)
@@ -172,7 +174,7 @@ end
 ---@param input codex.Input
 ---@return { turn_id: string }
 function Goal:steer(input)
-  local result, err = self:_steer(inputs.to_list("turn_steer", input))
+  local result, err = self:_steer { input = inputs.to_list("turn_steer", input, self._client) }
   if err then error(err, 0) end
   return result
 end
@@ -283,7 +285,13 @@ end
 
 local function new(thread, deadline)
   local client = thread._client
-  local goal = setmetatable({ thread_id = thread.id, _client = client, _deadline = deadline, _source = {} }, Goal)
+  local goal = setmetatable({
+    thread_id = thread.id,
+    _client = client,
+    _deadline = deadline,
+    _kind = "turn",
+    _source = {},
+  }, Goal)
   goal._core = chains.new(client, thread.id, goal._source, function()
     lanes.turn_ended(client, goal)
   end)
@@ -292,7 +300,8 @@ end
 
 -- Answers the goal, or an error, or both when the wait was given up and the goal may still run.
 local function launch(thread, objective, options, deadline)
-  local err = prepare(thread, objective, deadline)
+  local lane = lanes.of(thread._client, thread.id)
+  local err = lane.unloaded and starts.load(thread, lane, deadline) or prepare(thread, objective, deadline)
   if err then return nil, err end
   local goal = new(thread, deadline)
   if objective == nil then adopt_running(thread, goal._core, deadline) end
@@ -333,5 +342,7 @@ function M.start(thread, objective, options)
   if goal then err.result = goal:_result() end
   error(err, 0)
 end
+
+classes.guard(Goal, "goal")
 
 return M
