@@ -2,7 +2,9 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
-local json_schema = require "codex.json_schema"
+local lazy = require "codex.lazy"
+
+local json_schema = lazy "codex.json_schema"
 
 local M = {}
 

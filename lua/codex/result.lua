@@ -2,8 +2,10 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
-local json_schema = require "codex.json_schema"
+local lazy = require "codex.lazy"
 local reasons = require "codex.reason"
+
+local json_schema = lazy "codex.json_schema"
 
 local M = {}
 
