@@ -4,12 +4,14 @@ local kit = require "spec.support.kit"
 
 local program = os.getenv "CODEX_LUA" or kit.root .. "/build/codex-lua"
 
-local function run(example, more)
-  local dir = kit.folder()
-  local command = ("env -u LD_PRELOAD CODEX_BIN='%s' XDG_CACHE_HOME='%s' '%s' --offline %s %s 2>&1 </dev/null"):format(
-    kit.codex_bin,
-    dir,
-    program,
+-- What an example prints; more: its arguments, as in a shell; variables: for its environment; answers: the model's.
+local function run(example, more, variables, answers)
+  local command = ("env -u LD_PRELOAD CODEX_BIN=%s XDG_CACHE_HOME=%s %s %s --offline%s %s %s 2>&1 </dev/null"):format(
+    kit.quoted(kit.codex_bin),
+    kit.quoted(kit.folder()),
+    variables or "",
+    kit.quoted(program),
+    answers and "=" .. kit.quoted(answers) or "",
     "examples/" .. example,
     more or ""
   )
@@ -45,6 +47,39 @@ describe("the example", function()
     local text = run "many.lua"
     assert.truthy(text:find '^1%. Name a prime.-\n   You said "Name a prime.-\n2%. .-river.-\n   .-river.-\n3%. ', text)
     assert.equal(6, select(2, text:gsub("\n", "")))
+  end)
+
+  it("review.lua prints what structured output holds, the worst first", function()
+    local dir = kit.folder()
+    kit.write_file(dir .. "/git", "#!/bin/sh\necho 'diff of '\"$4\"\n") -- there need not be one
+    os.execute("chmod +x " .. kit.quoted(dir .. "/git"))
+    kit.write_file(dir .. "/answers.lua", [==[return function(request)
+      assert(request.text.format.strict and request.text.format.schema.additionalProperties == false)
+      return '{"summary":"Two things.","findings":[' ..
+        '{"file":"a","line":null,"severity":"note","message":"why?"},' ..
+        '{"file":"b","line":3,"severity":"error","message":"wrong"}]}'
+    end]==])
+    local answers = dir .. "/answers.lua"
+    local text = run("review.lua", ". HEAD~1", "PATH=" .. kit.quoted(dir) .. ':"$PATH"', answers)
+    assert.equal("Two things.\nb:3: error: wrong\na:1: note: why?\n", text)
+  end)
+
+  it("walkthrough.lua goes through all of it", function()
+    local text = run "walkthrough.lua"
+    local sections = {}
+    for name in text:gmatch "%-%- (%l+)\n" do
+      sections[#sections + 1] = name
+    end
+    assert.equal("client run stream text input structured tasks control limits errors threads review goals "
+      .. "notifications api account", table.concat(sections, " "), text)
+    for _, words in ipairs {
+      "completed after ", "2 completed items, then: completed", "false\tinvalid_argument\n", "done meanwhile",
+      "false\ttimeout\nfalse\ttimeout\n", "(did you mean 'sandbox'?)", "no_rollout", "the latest: A walk",
+      "a fork of it: true", "review completed", "goal complete", "1 turn ended", "the model configured: mock-model",
+      "there is no group 'tread' (did you mean 'thread'?)", "nobody is logged in",
+    } do
+      assert.truthy(text:find(words, 1, true), words .. "\n--\n" .. text)
+    end
   end)
 
   it("login.lua says who is logged in, and gives a login up", function()
