@@ -735,6 +735,13 @@ describe("codex-lua", function()
       tty.ends_with(130)
     end)
 
+    it("ends a script that reads again and again", function()
+      local tty = terminal { "-e", "print 'waiting' io.stdout:flush() repeat until io.read()" }
+      tty.shows "waiting"
+      tty.type(CTRL_C)
+      tty.ends_with(130)
+    end)
+
     it("ends a script that computes", function()
       local tty = terminal { "-e", "print 'busy' io.stdout:flush() while true do end" }
       tty.shows "busy"

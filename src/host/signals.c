@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -29,6 +30,11 @@
 #define SAME_SECONDS 0.1
 
 #define HOOK_INSTRUCTIONS 1000
+
+/* A call that began to wait just after the signal came would never hear of it, so it is told again, by a
+ * signal that does nothing else, until Lua has taken the first. */
+#define NUDGE SIGURG
+#define NUDGE_NANOSECONDS 50000000
 
 /* Key of the function that makes the error a stuck script is stopped with. */
 static const char stuck_key[] = "codex.host.stuck";
@@ -135,6 +141,32 @@ static int exit_status(int number) {
   return number == SIGALRM ? 124 : 128 + number;
 }
 
+#if defined(__linux__)
+static timer_t nudges;
+
+static void set_nudges(long nanoseconds) {
+  struct itimerspec often = {.it_value = {0, nanoseconds}, .it_interval = {0, nanoseconds}};
+  timer_settime(nudges, 0, &often, NULL);
+}
+
+static bool make_nudges(void) {
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = NUDGE};
+  return timer_create(CLOCK_MONOTONIC, &event, &nudges) == 0;
+}
+#else
+static void set_nudges(long nanoseconds) {
+  (void)nanoseconds;
+}
+static bool make_nudges(void) {
+  return true;
+}
+#endif
+
+static void on_nudge(int number) {
+  (void)number;
+  if (!pending) set_nudges(0);
+}
+
 /* The second of two signals finds that Lua hasn't even seen the first: so Lua can't be asked any more. */
 static void on_signal(int number) {
   int saved = errno;
@@ -145,6 +177,7 @@ static void on_signal(int number) {
     pending_since.tv_nsec = now.tv_nsec;
     pending = 1;
     hook_running();
+    set_nudges(NUDGE_NANOSECONDS);
   } else if (seconds_pending() >= SAME_SECONDS) {
     _exit(exit_status(number));
   }
@@ -165,6 +198,7 @@ static void handle(int number, void (*handler)(int)) {
 
 void cx_signals_end(void) {
   running = NULL;
+  set_nudges(0);
   handle(SIGINT, SIG_DFL);
   handle(SIGTERM, SIG_DFL);
   handle(SIGALRM, SIG_DFL);
@@ -177,6 +211,7 @@ void cx_signals_end(void) {
 static int signals_start(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   if (pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK) != 0) return luaL_error(L, "pipe: %s", strerror(errno));
+  if (!make_nudges()) return luaL_error(L, "timer_create: %s", strerror(errno));
   lua_settop(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, stuck_key);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -185,6 +220,7 @@ static int signals_start(lua_State *L) {
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
   handle(SIGALRM, on_signal);
+  handle(NUDGE, on_nudge);
   lua_pushinteger(L, pipe_ends[0]);
   return 1;
 }
