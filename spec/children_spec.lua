@@ -4,17 +4,16 @@ local kit = require "spec.support.kit"
 
 -- The user's thread spawns an agent, waits for it, and answers; the agent's says what it was asked to.
 local AGENTS = [[
-local steps, agent = {}, nil
+local step, agent = 0, nil
 return function(request, context)
-  local thread = context.thread_id
-  steps[thread] = (steps[thread] or 0) + 1
   if context.input_text:find "^CHILD" then return { deltas = { "child ", "says hello" } } end
+  step = step + 1
   local function call(name, arguments)
     return { calls = { { name = name, namespace = "multi_agent_v1", arguments = arguments } } }
   end
-  if steps[thread] == 1 then return call("spawn_agent", { message = "CHILD do it" }) end
+  if step == 1 then return call("spawn_agent", { message = "CHILD do it" }) end
   agent = agent or context.outputs[1].output:match '"agent_id":"([^"]+)"'
-  if steps[thread] == 2 then
+  if step == 2 then
     return call("wait_agent", '{"targets":["' .. agent .. '"],"timeout_ms":20000}')
   end
   return "parent done"
