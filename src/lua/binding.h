@@ -31,7 +31,7 @@ typedef struct cx_id {
 /* What belongs to a Lua state. Buffers that would leak if a Lua error passed over them live here. */
 typedef struct cx_scratch {
   cx_buffer text; /* a decoded string, or JSON under construction */
-  cx_buffer path; /* where in a value something is wrong */
+  cx_buffer held; /* the same while cx_push_scratch makes a Lua string of it */
   cx_id ids[CX_IDS];
   const void *stream_type; /* the metatable of streams, to know them by */
 } cx_scratch;
@@ -39,6 +39,10 @@ typedef struct cx_scratch {
 static inline cx_scratch *cx_get_scratch(lua_State *L) {
   return lua_touserdata(L, CX_UPVALUE_SCRATCH);
 }
+
+/* Pushes scratch->text as a string. Before Lua 5.3 making a string may collect garbage while it is still to
+ * be copied, and run a finalizer of the user's that encodes or decodes: that gets other memory meanwhile. */
+void cx_push_scratch(lua_State *L);
 
 /* Registers functions into the table on top of the stack; the three upvalues are just below it and stay
  * there. */

@@ -57,7 +57,7 @@ static int codec_encode(lua_State *L) {
   lua_settop(L, 5);
   if (cx_encode_part(L, 4, method, part, label, &text)) {
     if (!text.bytes) return 0;
-    cx_push_slice(L, text);
+    cx_push_scratch(L);
     return 1;
   }
   lua_pushnil(L);

@@ -56,7 +56,7 @@ static bool push_string(decoder *d) {
     reader->error = "invalid string";
     return false;
   }
-  lua_pushlstring(d->L, cx_buffer_length(text) ? cx_buffer_bytes(text) : "", cx_buffer_length(text));
+  cx_push_scratch(d->L);
   return true;
 }
 

@@ -407,10 +407,14 @@ static bool write_value(encoder *e, int index, cx_type_id id) {
 
 bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label) {
   cx_scratch *scratch = cx_get_scratch(L);
-  encoder e = {.L = L, .out = &scratch->text};
+  encoder e;
+  e.L = L;
+  e.out = &scratch->text;
+  e.depth = 0;
+  e.refusal.path_length = 0;
+  e.refusal.path_cut = false;
   index = lua_absindex(L, index);
   cx_buffer_clear(e.out);
-  cx_refusal_init(&e.refusal, &scratch->path);
   if (write_value(&e, index, type)) return true;
   cx_push_refusal(L, &e.refusal, label);
   return false;

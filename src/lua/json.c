@@ -18,8 +18,7 @@ static int json_encode(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
-  cx_buffer *text = &cx_get_scratch(L)->text;
-  lua_pushlstring(L, cx_buffer_bytes(text), cx_buffer_length(text));
+  cx_push_scratch(L);
   return 1;
 }
 

@@ -8,7 +8,7 @@
 static int free_scratch(lua_State *L) {
   cx_scratch *scratch = lua_touserdata(L, 1);
   cx_buffer_free(&scratch->text);
-  cx_buffer_free(&scratch->path);
+  cx_buffer_free(&scratch->held);
   return 0;
 }
 
@@ -16,11 +16,23 @@ static void push_scratch(lua_State *L) {
   cx_scratch *scratch = lua_newuserdata(L, sizeof *scratch);
   *scratch = (cx_scratch){.stream_type = NULL};
   cx_buffer_init(&scratch->text, SIZE_MAX);
-  cx_buffer_init(&scratch->path, 4096);
+  cx_buffer_init(&scratch->held, SIZE_MAX);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, free_scratch);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+}
+
+void cx_push_scratch(lua_State *L) {
+  cx_scratch *scratch = cx_get_scratch(L);
+  cx_buffer outer = scratch->held; /* of a call that this one interrupts */
+  scratch->held = scratch->text;
+  cx_buffer_init(&scratch->text, SIZE_MAX);
+  size_t length = cx_buffer_length(&scratch->held);
+  lua_pushlstring(L, length ? cx_buffer_bytes(&scratch->held) : "", length);
+  cx_buffer_free(&scratch->text);
+  scratch->text = scratch->held;
+  scratch->held = outer;
 }
 
 /* One metatable a Lua state, so that every copy of the module in it marks arrays alike. */

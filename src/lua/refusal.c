@@ -7,20 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes that a message shows of a path, of one step in it, of a name or value of the user's, and of a list of
- * what is known. The reason has room for one of each of the last two, with a hint. */
-#define MAX_PATH 240
+/* Bytes that a message shows of a step in a path, of a name or value of the user's, and of a list of what is
+ * known. The reason has room for one of each of the last two, with a hint. */
 #define MAX_STEP 80
 #define MAX_SHOWN 80
 #define MAX_LIST 360
-
-void cx_refusal_init(cx_refusal *refusal, cx_buffer *path) {
-  cx_buffer_clear(path);
-  refusal->path = path;
-  refusal->path_cut = false;
-  refusal->length = 0;
-  refusal->reason[0] = '\0';
-}
 
 /* The longest start of text, at most limit bytes, that doesn't end within a character. */
 static size_t cut(const char *text, size_t length, size_t limit) {
@@ -174,26 +165,21 @@ bool cx_refuse_unknown(cx_refusal *refusal, const cx_type *type, const char *nam
 
 void cx_refuse_inside(cx_refusal *refusal, const char *separator, const char *step, size_t length,
                       const char *close) {
-  cx_buffer *path = refusal->path;
   char text[MAX_STEP + 4];
-  int added =
+  int written =
       snprintf(text, sizeof text, "%s%.*s%s", separator, (int)cut(step, length, MAX_STEP), step, close);
-  if (cx_buffer_append(path, text, (size_t)added) != CX_OK) return;
-  char *bytes = cx_buffer_bytes(path);
-  size_t before = cx_buffer_length(path) - (size_t)added;
-  size_t kept = cut(bytes, before, MAX_PATH - (size_t)added);
-  refusal->path_cut |= kept < before;
-  memmove(bytes + added, bytes, kept);
-  memcpy(bytes, text, (size_t)added);
-  path->end = path->start + (size_t)added + kept;
+  size_t added = (size_t)written;
+  size_t kept = cut(refusal->path, refusal->path_length, CX_MAX_PATH - added);
+  refusal->path_cut |= kept < refusal->path_length;
+  memmove(refusal->path + added, refusal->path, kept);
+  memcpy(refusal->path, text, added);
+  refusal->path_length = added + kept;
 }
 
 void cx_push_refusal(lua_State *L, const cx_refusal *refusal, const char *label) {
-  codex_slice path = {cx_buffer_bytes(refusal->path), cx_buffer_length(refusal->path)};
-  lua_pushlstring(L, path.length ? path.bytes : "", path.length); /* first, while the buffer holds it */
   lua_pushstring(L, label ? label : "");
-  lua_insert(L, -2);
-  lua_pushstring(L, refusal->path_cut ? "…: " : label || path.length ? ": " : "");
+  lua_pushlstring(L, refusal->path, refusal->path_length);
+  lua_pushstring(L, refusal->path_cut ? "…: " : label || refusal->path_length ? ": " : "");
   lua_pushlstring(L, refusal->reason, refusal->length);
   lua_concat(L, 4);
 }

@@ -1,21 +1,25 @@
 /* Why a value can't be sent: `label.path: what is wrong, what would be right`.
  *
- * A refusal is filled in from the inside out, while the call stack of the encoder unwinds. It makes no Lua
- * string before cx_push_refusal: that might run a finalizer of the user's that encodes, too. */
+ * A refusal is filled in from the inside out, while the call stack of the encoder unwinds. It allocates
+ * nothing. */
 #ifndef CODEX_LUA_REFUSAL_H
 #define CODEX_LUA_REFUSAL_H
 
-#include "binding.h"
+#include "../core/schema.h"
+#include "compat.h"
+
+#include <stdbool.h>
+
+/* Bytes of a path that a message shows. */
+#define CX_MAX_PATH 240
 
 typedef struct cx_refusal {
-  cx_buffer *path;  /* the scratch buffer's */
-  bool path_cut;    /* it was too long to be shown whole */
-  size_t length;    /* of the reason */
+  size_t path_length;
+  size_t length; /* of the reason */
+  bool path_cut; /* it was too long to be shown whole */
+  char path[CX_MAX_PATH];
   char reason[640]; /* NUL-terminated */
 } cx_refusal;
-
-/* An empty one; path is cleared. */
-void cx_refusal_init(cx_refusal *refusal, cx_buffer *path);
 
 /* Each says what is wrong, in place of what was said before, and answers false. */
 

@@ -1,0 +1,66 @@
+-- Finalizers of the user's may run wherever a string or a table is made, and encode and decode themselves. For every
+-- Lua: which of them collects garbage before it copies a string's bytes, and which after, is their own affair.
+local codex = require "codex"
+local core = require "codex.core"
+
+-- Makes something that calls fn when it is collected. Tables have no finalizers in Lua 5.1, its own userdata have.
+local function finalized(fn)
+  if not newproxy then return setmetatable({}, { __gc = fn }) end
+  local proxy = newproxy(true)
+  getmetatable(proxy).__gc = fn
+end
+
+describe("a finalizer that encodes and decodes", function()
+  local runs, pause, multiplier
+
+  -- However much is in memory, the collector comes round often.
+  setup(function()
+    pause, multiplier = collectgarbage("setpause", 10), collectgarbage("setstepmul", 1000)
+    collectgarbage()
+  end)
+
+  teardown(function()
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", multiplier)
+  end)
+
+  -- Calls check until that has been interrupted often.
+  local function interrupted(check)
+    runs = 0
+    local sizes = 0
+    local function finalizer()
+      runs, sizes = runs + 1, (sizes * 7 + 13) % 3000
+      codex.json.decode(codex.json.encode { ("another's \n"):rep(sizes) })
+      core.encode("request", "thread/list", "params", { cwd = { 5 } })
+    end
+    repeat
+      for _ = 1, 3 do
+        finalized(finalizer)
+      end
+      check()
+    until runs >= 500
+  end
+
+  local text = ("line\n"):rep(300)
+  local json = '["' .. ("line\\n"):rep(300) .. '"]'
+
+  it("leaves what is being encoded alone", function()
+    interrupted(function()
+      if codex.json.encode { text } ~= json then error "something else was encoded" end
+    end)
+  end)
+
+  it("leaves what is being decoded alone", function()
+    interrupted(function()
+      if codex.json.decode(json)[1] ~= text then error "something else was decoded" end
+    end)
+  end)
+
+  it("leaves refusals alone", function()
+    local params = { thread_id = "t", input = { { type = "texd" } } }
+    interrupted(function()
+      local _, message = core.encode("request", "turn/start", "params", params, "turn_start")
+      if message:sub(1, 41) ~= "turn_start.input[1].type: got 'texd', exp" then error(message) end
+    end)
+  end)
+end)
