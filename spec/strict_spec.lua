@@ -197,11 +197,14 @@ describe("a word that isn't in the list", function()
       (message:gsub("^turn_start", "")))
     message = refusal("turn/start", turn(("ключ"):rep(50), 1), "turn_start")
     assert.equal("turn_start: unknown option '" .. ("ключ"):rep(10) .. "…'", message)
-    for _, method in ipairs { "thread/resume", "thread/inject_items", "hooks/list" } do
-      local text, problem = core.encode("request", method, "result", { items = { { type = "?" } } })
-      assert.is_nil(text)
-      assert.truthy(utf8.len(problem))
+    local deep = { ["ключ"] = print }
+    for _ = 1, 60 do
+      deep = { ["ключ"] = deep }
     end
+    message = refusal("thread/start", { config = deep }, "thread_start")
+    assert.truthy(utf8.len(message))
+    local path = ".config" .. (".ключ"):rep(25) .. ".клю…"
+    assert.equal("thread_start" .. path .. ": a function can't be sent", message)
   end)
 end)
 
