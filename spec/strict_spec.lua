@@ -240,7 +240,10 @@ describe("anywhere in the schema,", function()
     source.keep_places = true
   end)
 
-  teardown(kit.cleanup)
+  teardown(function()
+    source = nil
+    kit.cleanup()
+  end)
 
   -- What a client sends: params, and answers to the server.
   local function is_sent(message)
