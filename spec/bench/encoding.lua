@@ -77,7 +77,7 @@ function kinds.call()
   local client = require("codex").new { launch_args_override = { feeder, "1" } }
   local params = ten_options()
   local each = seconds_each(2000, function()
-    client:request("thread/start", params)
+    client.api.thread.start(params)
   end)
   client:close()
   return ("%.9f"):format(each)
