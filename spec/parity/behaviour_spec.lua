@@ -1,0 +1,284 @@
+--- What the official SDK's documentation says of its behaviour, as far as no other spec shows that it is so here.
+local cjson = require "cjson"
+local codex = require "codex"
+local kit = require "spec.support.kit"
+
+local function raised(kind, fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert.is_false(ok, "nothing was raised")
+  assert.is_true(codex.is_error(err, kind), tostring(err))
+  return err
+end
+
+local function types_of(items)
+  local types = {}
+  for index, item in ipairs(items) do
+    types[index] = item.type
+  end
+  return types
+end
+
+local function only(items, kind)
+  for _, item in ipairs(items) do
+    if item.type == kind then return item end
+  end
+end
+
+local function command(text)
+  return { calls = { { name = "exec_command", arguments = { cmd = text, login = false } } } }
+end
+
+describe("a client", function()
+  after_each(kit.cleanup)
+
+  it("says who it is, and asks for experimental methods, unless told otherwise", function()
+    local options, received = kit.fake "server:handshake()"
+    local client <close> = codex.new(options)
+    local params = cjson.decode(received()[1]).params
+    assert.same({ name = "codex_lua", title = "codex-lua", version = codex.version }, params.clientInfo)
+    assert.same({ experimentalApi = true }, params.capabilities)
+    assert.equal("0.169.0", client.metadata.server_info.version)
+  end)
+
+  it("needs no options, no server at hand and no second step to be ready", function()
+    local client <close> = kit.client()
+    assert.is_false(client.closed)
+    for _, name in ipairs { "user_agent", "codex_home", "platform_family", "platform_os" } do
+      assert.is_string(client.metadata[name], name)
+    end
+  end)
+
+  it("brings the tools that come with the program", function()
+    local client <close> = kit.client { script = { command "command -v rg", "done" } }
+    local result = client:thread_start({ sandbox = "full_access" }):run "x"
+    local found = only(result.items, "commandExecution").aggregated_output
+    local package = kit.codex_bin:match "^(.*)/bin/codex$"
+    assert.equal(package .. "/codex-path/rg\n", found)
+  end)
+
+  it("is of no use once it is closed", function()
+    local client = kit.client()
+    local thread = client:thread_start()
+    client:close()
+    client:close()
+    assert.is_true(client.closed)
+    raised("closed", client.thread_list, client)
+    raised("closed", thread.run, thread, "x")
+  end)
+end)
+
+describe("a thread", function()
+  after_each(kit.cleanup)
+
+  it("that is started without a mode has the user's own policy, sandbox and model", function()
+    local client <close> = kit.client { approval_policy = "on-request", sandbox_mode = "workspace-write" }
+    local thread = client:thread_start()
+    assert.equal("on-request", thread.approval_policy)
+    assert.equal("user", thread.approvals_reviewer)
+    assert.equal("workspaceWrite", thread.sandbox.type)
+    assert.equal("mock-model", thread.model)
+  end)
+
+  it("that is resumed keeps what it was started with", function()
+    local client, home = kit.client { script = { "one", "two" } }
+    local thread = client:thread_start { approval_mode = "ask", model = "another-model", cwd = kit.root }
+    thread:run "x"
+    client:close()
+    client = kit.client { home = home }
+    local resumed = client:thread_resume(thread.id)
+    assert.same(
+      { thread.id, "on-request", "another-model", kit.root },
+      { resumed.id, resumed.approval_policy, resumed.model, resumed.cwd }
+    )
+    assert.equal("two", resumed:run("y").final_response)
+    client:close()
+  end)
+
+  it("goes on with what a turn was given", function()
+    local client, home = kit.client { script = { "one", "two", "three" } }
+    local thread = client:thread_start()
+    thread:run "x"
+    thread:run("x", { model = "another-model", effort = "high" })
+    thread:run "x"
+    local log, models = home:log(), {}
+    for _, request in ipairs(log) do
+      if request.path:find "responses" then models[#models + 1] = request.body.model end
+    end
+    assert.same({ "mock-model", "another-model", "another-model" }, models)
+    client:close()
+  end)
+
+  it("is listed and read in the server's shapes", function()
+    local client <close> = kit.client { script = { "answer" } }
+    local thread = client:thread_start()
+    thread:run "question"
+    thread:set_name "a name"
+    local page = client:thread_list()
+    assert.equal(1, #page.data)
+    assert.is_nil(page.next_cursor)
+    assert.same({ thread.id, "a name", "question" }, { page.data[1].id, page.data[1].name, page.data[1].preview })
+    local read = thread:read()
+    assert.same({ thread.id, {} }, { read.thread.id, read.thread.turns })
+    read = thread:read { include_turns = true }
+    assert.same({ "userMessage", "agentMessage" }, types_of(read.thread.turns[1].items))
+    assert.same(
+      { { type = "text", text = "question", text_elements = {} } },
+      read.thread.turns[1].items[1].content
+    )
+  end)
+end)
+
+describe("a result", function()
+  after_each(kit.cleanup)
+
+  it("has what theirs has", function()
+    local client <close> = kit.client { script = { "answer" } }
+    local turn = client:thread_start():turn "question"
+    local result = turn:run()
+    assert.same({ turn.id, "completed", "answer" }, { result.id, result.status, result.final_response })
+    assert.is_nil(result.error)
+    assert.same({ "userMessage", "agentMessage" }, types_of(result.items))
+    assert.equal("question", result.items[1].content[1].text)
+    for _, name in ipairs { "started_at", "completed_at", "duration_ms" } do
+      assert.equal("integer", math.type(result[name]), name)
+    end
+    assert.is_true(math.abs(result.started_at - os.time()) < 600)
+    assert.equal("integer", math.type(result.usage.model_context_window))
+    for _, part in ipairs { "total", "last" } do
+      for _, name in ipairs {
+        "total_tokens", "input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens",
+        "reasoning_output_tokens",
+      } do
+        assert.equal("integer", math.type(result.usage[part][name]), name)
+      end
+    end
+  end)
+
+  it("keeps an answer that is empty", function()
+    local client <close> = kit.client {
+      script = { { text = "" }, { messages = { { text = "", phase = "final_answer" }, { text = "beside it" } } } },
+    }
+    local thread = client:thread_start()
+    assert.equal("", thread:run("x").final_response)
+    assert.equal("", thread:run("x").final_response)
+  end)
+
+  it("has the final answer of an earlier model call, too", function()
+    local first = command "true"
+    first.text, first.phase = "the answer", "final_answer"
+    local client <close> = kit.client {
+      script = { first, { messages = { { text = "beside it" }, { text = "by the way", phase = "commentary" } } } },
+    }
+    local result = client:thread_start({ sandbox = "full_access" }):run "x"
+    assert.equal("the answer", result.final_response)
+    assert.same(
+      { "userMessage", "agentMessage", "commandExecution", "agentMessage", "agentMessage" },
+      types_of(result.items)
+    )
+  end)
+
+  it("has no usage, and no response, where the server tells of none", function()
+    local client <close> = codex.new((kit.fake [[
+      server:handshake() server:thread "th"
+      server:turn "t" server:turn_completed("th", "t")
+    ]]))
+    local result = client:thread_start():run "x"
+    assert.same({}, result.items)
+    assert.is_nil(result.final_response)
+    assert.is_nil(result.usage)
+    assert.is_nil(result.turn_usage)
+  end)
+
+  it("of a turn that failed without a word is an error with words all the same", function()
+    local client <close> = codex.new((kit.fake [[
+      server:handshake() server:thread "th"
+      server:turn "t" server:turn_completed("th", "t", "failed")
+    ]]))
+    local thread = client:thread_start()
+    local err = raised("turn_failed", thread.run, thread, "x")
+    assert.equal("the turn failed, and the server gave no reason", tostring(err))
+    assert.equal("failed", err.result.status)
+  end)
+end)
+
+describe("a turn", function()
+  after_each(kit.cleanup)
+
+  it("that failed is a stream like any other, and a text that raises", function()
+    local client <close> = kit.client {
+      script = { default = { error = { code = "context_length_exceeded", message = "too long" } } },
+    }
+    local thread = client:thread_start()
+    local last
+    for event in thread:turn("x"):stream() do
+      last = event
+    end
+    assert.equal("turn/completed", last.method)
+    assert.equal("failed", last.params.turn.status)
+    local err = raised("turn_failed", function()
+      for _ in thread:turn("x"):text() do end
+    end)
+    assert.equal("context_window_exceeded", err.reason)
+  end)
+
+  it("whose server goes before its end raises that, with what there was", function()
+    local client <close> = codex.new((kit.fake [[
+      server:handshake() server:thread "th"
+      server:turn "t"
+      server:message("th", "t", "m", "so far")
+      server:stderr "the last words\n"
+      server:exit(7)
+    ]]))
+    local turn = client:thread_start():turn "x"
+    local err = raised("transport_closed", function()
+      for _ in turn:stream() do end
+    end)
+    assert.equal(7, err.exit_status)
+    assert.equal("the last words\n", err.stderr_tail)
+    assert.equal("so far", err.result.final_response)
+  end)
+
+  it("has ids, and its interruption is answered at once", function()
+    local client <close> = kit.client { script = { { deltas = { "a" }, hold = true } } }
+    local thread = client:thread_start()
+    local turn = thread:turn "x"
+    assert.equal(thread.id, turn.thread_id)
+    assert.equal("inProgress", turn.status)
+    assert.is_nil(turn:interrupt())
+    local result = turn:run()
+    assert.same({ turn.id, "interrupted" }, { result.id, result.status })
+    assert.equal("interrupted", turn.status)
+    assert.is_nil(result.error)
+  end)
+
+  it("sends its output schema, and parses the answer", function()
+    local client, home = kit.client { script = { '{"name":"x","n":1}' } }
+    local schema = {
+      type = "object",
+      properties = { name = { type = "string" }, n = { type = "integer" } },
+      required = { "name", "n" },
+      additionalProperties = false,
+    }
+    local result = client:thread_start():run("x", { output_schema = schema })
+    assert.same({ name = "x", n = 1 }, result.parsed)
+    local log = home:log()
+    assert.same(schema, log[#log].body.text.format.schema)
+    client:close()
+  end)
+end)
+
+describe("errors", function()
+  after_each(kit.cleanup)
+
+  it("of the server's have code, message and data, and say which method it was", function()
+    local client <close> = codex.new((kit.fake [[
+      server:handshake()
+      server:error(server:read(), -32602, "bad params", { field = "x" })
+    ]]))
+    local err = raised("invalid_params", client.request, client, "spec/x", {})
+    assert.same({ -32602, "bad params", "spec/x", { field = "x" } }, { err.code, err.message, err.method, err.data })
+    assert.equal("spec/x: bad params", tostring(err))
+    assert.is_true(codex.is_error(err))
+    assert.is_false(codex.is_error(err, "server_busy"))
+  end)
+end)
