@@ -8,6 +8,7 @@
 #   make generate            the protocol's tables and types, from the pinned server's own schema
 #   make generate-diff OLD=0.168.0 NEW=0.169.0
 #                            what the protocol's schemas differ in; versions or folders, NEW is the pinned version
+#   make parity              the README's table of the official Python SDK beside this module, from spec/parity
 #   make lint, make format   luacheck and clang-format: look, or rewrite
 #   make V=1                 shows the commands
 #   make clean               removes what was built; the server stays (make distclean removes that too)
@@ -232,6 +233,9 @@ generate-diff:
 	$(if $(OLD),,$(error say what to compare with: make generate-diff OLD=version or folder of a schema))
 	$(Q)old=$(call schema,$(OLD)) && new=$(call schema,$(NEW)) && $(GENERATE) diff "$$old" "$$new"
 
+parity:
+	$(HOST_LUA) spec/parity/render.lua README.md
+
 lint:
 	$(LUACHECK)
 	$(CLANG_FORMAT)
@@ -245,5 +249,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all demo test bench server generate generate-diff lint format clean distclean run-demo run-test run-bench
+.PHONY: all demo test bench server generate generate-diff parity lint format clean distclean run-demo run-test run-bench
 .DELETE_ON_ERROR:

@@ -1,7 +1,10 @@
 --- What the official SDK's documentation says of its behaviour, as far as no other spec shows that it is so here.
 local cjson = require "cjson"
 local codex = require "codex"
+local core = require "codex.core"
+local errors = require "codex.error"
 local kit = require "spec.support.kit"
+local task = require "codex.task"
 
 local function raised(kind, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -280,5 +283,85 @@ describe("errors", function()
     assert.equal("spec/x: bad params", tostring(err))
     assert.is_true(codex.is_error(err))
     assert.is_false(codex.is_error(err, "server_busy"))
+  end)
+end)
+
+describe("retry_on_overload", function()
+  -- The delays that it sleeps, at a time of the clock that decides upon the jitter.
+  local function delays_at(time, options)
+    local now, sleep, delays = core.now, task.sleep, {}
+    core.now = function() return time end
+    task.sleep = function(seconds) delays[#delays + 1] = seconds end
+    local ok, err = pcall(codex.retry_on_overload, function()
+      errors.raise("server_busy", "busy", { code = -32001 })
+    end, options)
+    core.now, task.sleep = now, sleep
+    assert.is_false(ok)
+    assert.equal("server_busy", err.kind)
+    return delays
+  end
+
+  it("has the defaults of theirs", function()
+    assert.same({ 0.25, 0.5 }, delays_at(0.0005))
+    assert.same({ 0.2, 0.4 }, delays_at(0)) -- a fifth less, which is the most
+    assert.same({ 0.25, 0.5, 1, 2, 2 }, delays_at(0.0005, { max_attempts = 6 }))
+  end)
+end)
+
+describe("enumerations", function()
+  after_each(kit.cleanup)
+
+  local function start_with(name, words)
+    return { words = words, call = function(client, word) client:thread_start { [name] = word } end }
+  end
+
+  local function list_with(name, words)
+    return { words = words, call = function(client, word) client:thread_list { [name] = word } end }
+  end
+
+  local function run_with(name, words)
+    return { words = words, call = function(_, word, thread) thread:run("x", { [name] = word }) end }
+  end
+
+  local enumerations = {
+    Sandbox = start_with("sandbox", { "read_only", "workspace_write", "full_access" }),
+    SandboxMode = start_with("sandbox", { "read-only", "workspace-write", "danger-full-access" }),
+    ApprovalMode = start_with("approval_mode", { "deny_all", "auto_review" }),
+    AskForApproval = start_with("approval_policy", { "untrusted", "on-request", "never" }),
+    ApprovalsReviewer = start_with("approvals_reviewer", { "user", "auto_review" }),
+    Personality = start_with("personality", { "none", "friendly", "pragmatic" }),
+    ThreadStartSource = start_with("session_start_source", { "startup", "clear" }),
+    SortDirection = list_with("sort_direction", { "asc", "desc" }),
+    ThreadSortKey = list_with("sort_key", { "created_at", "updated_at", "recency_at" }),
+    ReasoningSummary = run_with("summary", { "auto", "concise", "detailed", "none" }),
+    ThreadSourceKind = {
+      words = {
+        "cli", "vscode", "exec", "appServer", "subAgent", "subAgentReview", "subAgentCompact", "subAgentThreadSpawn",
+        "subAgentOther", "unknown",
+      },
+      call = function(client, word) client:thread_list { source_kinds = { word } } end,
+    },
+  }
+
+  it("have every word of theirs, and no other", function()
+    local client <close> = kit.client()
+    local thread = client:thread_start()
+    for _, enumeration in pairs(enumerations) do
+      for _, word in ipairs(enumeration.words) do
+        enumeration.call(client, word, thread)
+      end
+      raised("invalid_argument", enumeration.call, client, "another word", thread)
+    end
+    -- the server takes it within a section only
+    local err = raised("invalid_request", client.thread_list, client, { sort_key = "section_position" })
+    assert.truthy(err.message:find("requires a section filter", 1, true))
+    -- what others make up may be any word
+    for _, effort in ipairs { "none", "minimal", "low", "medium", "high", "xhigh", "an effort of its own" } do
+      assert.equal("completed", thread:run("x", { effort = effort }).status)
+    end
+    assert.equal("mine", client:thread_start({ thread_source = "mine" }).thread_source)
+    for _, cwd in ipairs { "/", { "/", "/tmp" } } do
+      assert.same({}, client:thread_list({ cwd = cwd }).data)
+    end
   end)
 end)

@@ -104,7 +104,7 @@ local function with_id(list)
 end
 
 local approvals_default = "theirs defaults to auto_review, over the user's own configuration; here nothing is sent"
-local turns_default = "theirs leaves it to the server, which sends all turns and calls that deprecated; here it is false"
+local turns_default = "left to the server by theirs, which then sends all turns and calls that deprecated; false here"
 
 -- Says more of one of the arguments.
 local function with(list, name, fields)

@@ -1,0 +1,47 @@
+--- The official Python SDK beside this module: what is there, how it is done here, and the example of a spec that shows
+--- it. Nothing stands here that no spec has seen.
+
+local calls = require "spec.parity.calls"
+
+---@class spec.parity.Row
+---@field [1] string theirs
+---@field [2] string ours
+---@field [3] string "spec/x_spec.lua: full words of an example in it"
+---@field differs? string why it is otherwise here, where it is on purpose
+
+---@class spec.parity.Group: { [integer]: spec.parity.Row }
+---@field title string
+
+local function argument_row(call, argument)
+  local name = argument.ours or argument[1]
+  local form = argument.positional and "`%s(%s)`" or "`%s { %s = }`"
+  local ours = {}
+  for fn in call.ours:gmatch "[^, ]+" do
+    ours[#ours + 1] = form:format(fn, name):gsub("run {", "run(input, {"):gsub("turn {", "turn(input, {")
+  end
+  return {
+    ("`%s(%s)`"):format(call.theirs, argument[1]),
+    table.concat(ours, ", "),
+    ("spec/parity/arguments_spec.lua: every argument of %s is sent as the table says"):format(call.theirs),
+    differs = argument.differs,
+  }
+end
+
+local function argument_rows()
+  local group = { title = "Arguments, one by one" }
+  for _, call in ipairs(calls) do
+    for _, argument in ipairs(call.arguments) do
+      group[#group + 1] = argument_row(call, argument)
+    end
+  end
+  return group
+end
+
+local groups = {}
+for _, name in ipairs { "client", "threads", "turns", "inputs", "results", "errors", "accounts", "edges" } do
+  groups[#groups + 1] = require("spec.parity.groups." .. name)
+end
+groups[#groups + 1] = argument_rows()
+
+---@type spec.parity.Group[]
+return groups
