@@ -270,6 +270,33 @@ describe("a turn", function()
   end)
 end)
 
+describe("a goal", function()
+  after_each(kit.cleanup)
+
+  local REACHED = { calls = { { name = "update_goal", arguments = { status = "complete" } } } }
+
+  local function open()
+    return kit.client { script = { REACHED, "done" }, features = { goals = true } }
+  end
+
+  it("that is over takes no input, and is interrupted without an error", function()
+    local client <close> = open()
+    local goal = client:thread_start():goal "make tea"
+    assert.equal("complete", goal:run().goal.status)
+    local err = raised("invalid_request", goal.steer, goal, "more")
+    assert.equal("no_active_turn", err.reason)
+    assert.truthy(err.message:find("no active turn to steer", 1, true))
+    assert.is_nil(goal:interrupt())
+  end)
+
+  it("has white space cut off from its objective", function()
+    local client <close> = open()
+    local goal = client:thread_start():goal " \n make tea \t"
+    assert.equal("make tea", goal.goal.objective)
+    assert.equal("make tea", goal:run().goal.objective)
+  end)
+end)
+
 describe("errors", function()
   after_each(kit.cleanup)
 
@@ -305,6 +332,28 @@ describe("retry_on_overload", function()
     assert.same({ 0.25, 0.5 }, delays_at(0.0005))
     assert.same({ 0.2, 0.4 }, delays_at(0)) -- a fifth less, which is the most
     assert.same({ 0.25, 0.5, 1, 2, 2 }, delays_at(0.0005, { max_attempts = 6 }))
+  end)
+end)
+
+describe("types", function()
+  it("of theirs are all here, for editors", function()
+    local text = kit.read_file(kit.root .. "/lua/codex/types.lua")
+    local missing = {}
+    for _, name in ipairs {
+      "Account", "AccountLoginCompletedNotification", "ApprovalsReviewer", "AskForApproval",
+      "CancelLoginAccountResponse", "CancelLoginAccountStatus", "GetAccountResponse", "InitializeResponse",
+      "ModelListResponse", "Personality", "PlanType", "ReasoningEffort", "ReasoningSummary", "SandboxMode",
+      "SandboxPolicy", "SortDirection", "ThreadArchiveResponse", "ThreadCompactStartResponse", "ThreadItem",
+      "ThreadListCwdFilter", "ThreadListResponse", "ThreadReadResponse", "ThreadSetNameResponse", "ThreadSortKey",
+      "ThreadSource", "ThreadSourceKind", "ThreadStartSource", "ThreadTokenUsage",
+      "ThreadTokenUsageUpdatedNotification", "Turn", "TurnCompletedNotification", "TurnError",
+      "TurnInterruptResponse", "TurnStatus", "TurnSteerResponse",
+    } do
+      local declared = text:find("\n---@class codex.protocol." .. name .. "\n", 1, true)
+        or text:find("\n%-%-%-@alias codex%.protocol%." .. name .. "%f[%W]")
+      if not declared then missing[#missing + 1] = name end
+    end
+    assert.same({}, missing)
   end)
 end)
 

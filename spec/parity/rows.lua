@@ -38,7 +38,7 @@ local function argument_rows()
 end
 
 local groups = {}
-for _, name in ipairs { "client", "threads", "turns", "inputs", "results", "errors", "accounts", "edges" } do
+for _, name in ipairs { "client", "threads", "turns", "inputs", "results", "errors", "accounts", "goals", "edges" } do
   groups[#groups + 1] = require("spec.parity.groups." .. name)
 end
 groups[#groups + 1] = argument_rows()

@@ -178,4 +178,9 @@ return {
     "spec/version_spec.lua: a field that needs a newer server is sent to those that know it, and to those that nothing is known of",
     differs = "who runs a checkout knows what is in it, and a probe takes up to 30 s",
   },
+  {
+    "`openai_codex.types`: 37 names",
+    "`lua/codex/types.lua`: those, and the whole protocol's, as `codex.protocol.<name>`",
+    "spec/parity/behaviour_spec.lua: types of theirs are all here, for editors",
+  },
 }
