@@ -6,13 +6,13 @@
 ---@field [2] any a value for it
 ---@field sent table what the request has for it, in the wire's names
 ---@field ours? string its name here, where that is another one
----@field positional? boolean it stands by itself here, not among the options
+---@field positional? string how it is given here, where it isn't among the options
 ---@field only_sent? boolean the real server would refuse the value, or refuses it beside the others
 ---@field differs? string
 
 ---@class spec.parity.Call
 ---@field theirs string
----@field ours string
+---@field ours string[] what it is here; %s stands for an argument's name
 ---@field method string of the protocol
 ---@field call fun(client: table, thread: table, options: table)
 ---@field always? table what the request has without any argument
@@ -99,7 +99,7 @@ local turn_arguments = among {
 
 -- A thread's id goes first, in front of the options.
 local function with_id(list)
-  table.insert(list, 1, { "thread_id", nil, positional = true, sent = {} })
+  table.insert(list, 1, { "thread_id", nil, positional = "id", sent = {} })
   return list
 end
 
@@ -120,7 +120,7 @@ end
 return {
   {
     theirs = "Codex.thread_start",
-    ours = "client:thread_start",
+    ours = { "client:thread_start { %s = }" },
     method = "thread/start",
     call = function(client, _, options)
       client:thread_start(options)
@@ -137,7 +137,7 @@ return {
   },
   {
     theirs = "Codex.thread_resume",
-    ours = "client:thread_resume",
+    ours = { "client:thread_resume(id, { %s = })" },
     method = "thread/resume",
     call = function(client, thread, options)
       client:thread_resume(thread.id, options)
@@ -154,7 +154,7 @@ return {
   },
   {
     theirs = "Codex.thread_fork",
-    ours = "client:thread_fork",
+    ours = { "client:thread_fork(id, { %s = })" },
     method = "thread/fork",
     call = function(client, thread, options)
       client:thread_fork(thread.id, options)
@@ -171,7 +171,7 @@ return {
   },
   {
     theirs = "Codex.thread_list",
-    ours = "client:thread_list",
+    ours = { "client:thread_list { %s = }" },
     method = "thread/list",
     call = function(client, _, options)
       client:thread_list(options)
@@ -192,7 +192,7 @@ return {
   },
   {
     theirs = "Codex.thread_archive",
-    ours = "client:thread_archive",
+    ours = { "client:thread_archive(id)" },
     method = "thread/archive",
     call = function(client, thread)
       client:thread_archive(thread.id)
@@ -201,7 +201,7 @@ return {
   },
   {
     theirs = "Codex.thread_unarchive",
-    ours = "client:thread_unarchive",
+    ours = { "client:thread_unarchive(id)" },
     method = "thread/unarchive",
     call = function(client, thread)
       client:thread_unarchive(thread.id)
@@ -210,7 +210,7 @@ return {
   },
   {
     theirs = "Codex.models",
-    ours = "client:models",
+    ours = { "client:models { %s = }" },
     method = "model/list",
     call = function(client, _, options)
       client:models(options)
@@ -219,7 +219,7 @@ return {
   },
   {
     theirs = "Codex.account",
-    ours = "client:account",
+    ours = { "client:account { %s = }" },
     method = "account/read",
     call = function(client, _, options)
       client:account(options)
@@ -228,17 +228,17 @@ return {
   },
   {
     theirs = "Codex.login_api_key",
-    ours = "client:login_api_key",
+    ours = { "client:login_api_key(key)" },
     method = "account/login/start",
     call = function(client, _, options)
       client:login_api_key(options.api_key or "sk-1")
     end,
     always = { type = "apiKey", apiKey = "sk-1" },
-    arguments = { { "api_key", "sk-2", positional = true, sent = { apiKey = "sk-2" } } },
+    arguments = { { "api_key", "sk-2", positional = "key", sent = { apiKey = "sk-2" } } },
   },
   {
     theirs = "Thread.run, Thread.turn",
-    ours = "thread:run, thread:turn",
+    ours = { "thread:run(input, { %s = })", "thread:turn(input, { %s = })" },
     method = "turn/start",
     call = function(_, thread, options)
       thread:run("x", options)
@@ -252,7 +252,7 @@ return {
   },
   {
     theirs = "Thread.read",
-    ours = "thread:read",
+    ours = { "thread:read { %s = }" },
     method = "thread/read",
     call = function(_, thread, options)
       thread:read(options)
@@ -261,12 +261,12 @@ return {
   },
   {
     theirs = "Thread.set_name",
-    ours = "thread:set_name",
+    ours = { "thread:set_name(name)" },
     method = "thread/name/set",
     call = function(_, thread, options)
       thread:set_name(options.name or "first")
     end,
     always = { name = "first" },
-    arguments = { { "name", "second", positional = true, sent = { name = "second" } } },
+    arguments = { { "name", "second", positional = "name", sent = { name = "second" } } },
   },
 }

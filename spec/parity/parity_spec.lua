@@ -20,6 +20,22 @@ local function examples()
   return known
 end
 
+-- What the package of theirs gives out, and the members of its objects.
+local PUBLIC_NAMES = {
+  "__version__", "CodexConfig", "Codex", "AsyncCodex", "ApprovalMode", "Sandbox", "ChatgptLoginHandle",
+  "DeviceCodeLoginHandle", "AsyncChatgptLoginHandle", "AsyncDeviceCodeLoginHandle", "Thread", "AsyncThread",
+  "TurnHandle", "AsyncTurnHandle", "TurnResult", "Input", "InputItem", "RunInput", "ExternalMessage", "TextInput",
+  "ImageInput", "LocalImageInput", "SkillInput", "MentionInput", "retry_on_overload", "CodexError",
+  "TransportClosedError", "JsonRpcError", "CodexRpcError", "ParseError", "InvalidRequestError",
+  "MethodNotFoundError", "InvalidParamsError", "InternalRpcError", "ServerBusyError", "RetryLimitExceededError",
+  "is_retryable_error",
+  "thread_start", "thread_resume", "thread_fork", "thread_list", "thread_archive", "thread_unarchive", "models",
+  "login_api_key", "login_chatgpt", "login_chatgpt_device_code", "account", "logout", "metadata", "close", "wait",
+  "cancel", "run", "turn", "read", "set_name", "compact", "thread_id", "id", "steer", "interrupt", "stream",
+  "codex_bin", "launch_args_override", "config_overrides", "cwd", "env", "client_name", "client_title",
+  "client_version", "experimental_api",
+}
+
 local function each_row(check)
   for _, group in ipairs(rows) do
     for _, row in ipairs(group) do
@@ -61,6 +77,17 @@ describe("the table of the official SDK", function()
         assert.truthy(name == "differs" or type(name) == "number", row[1] .. ": " .. tostring(name))
       end
     end)
+  end)
+
+  it("has every public name of theirs", function()
+    local text = {}
+    each_row(function(row)
+      text[#text + 1] = row[1]
+    end)
+    text = table.concat(text, "\n")
+    for _, name in ipairs(PUBLIC_NAMES) do
+      assert.truthy(text:find("%f[%w_]" .. name .. "%f[^%w_]"), name)
+    end
   end)
 
   it("says each thing once", function()

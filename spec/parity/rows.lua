@@ -13,11 +13,10 @@ local calls = require "spec.parity.calls"
 ---@field title string
 
 local function argument_row(call, argument)
-  local name = argument.ours or argument[1]
-  local form = argument.positional and "`%s(%s)`" or "`%s { %s = }`"
   local ours = {}
-  for fn in call.ours:gmatch "[^, ]+" do
-    ours[#ours + 1] = form:format(fn, name):gsub("run {", "run(input, {"):gsub("turn {", "turn(input, {")
+  for index, form in ipairs(call.ours) do
+    local whole = argument.positional and form:gsub(", {.*}", "") or form:format(argument.ours or argument[1])
+    ours[index] = "`" .. whole .. "`"
   end
   return {
     ("`%s(%s)`"):format(call.theirs, argument[1]),
@@ -27,9 +26,28 @@ local function argument_row(call, argument)
   }
 end
 
+local function bare_row(call)
+  local and_turns = call.always and call.always.excludeTurns and ", but that turns are to be left out" or ""
+  local overruled = call.theirs == "Codex.thread_start"
+  return {
+    ("`%s` without options"):format(call.theirs),
+    ("nothing is sent that wasn't said%s"):format(and_turns),
+    ("spec/parity/arguments_spec.lua: every argument of %s is left out unless it is given"):format(call.theirs),
+    differs = overruled and "theirs sends an approval policy and its reviewer" or nil,
+  }
+end
+
+local function has_options(call)
+  for _, argument in ipairs(call.arguments) do
+    if not argument.positional then return true end
+  end
+  return false
+end
+
 local function argument_rows()
   local group = { title = "Arguments, one by one" }
   for _, call in ipairs(calls) do
+    if has_options(call) then group[#group + 1] = bare_row(call) end
     for _, argument in ipairs(call.arguments) do
       group[#group + 1] = argument_row(call, argument)
     end

@@ -6,7 +6,8 @@ return {
     "spec/transport_spec.lua: a server that never gets going has its own sentence in the error",
   },
   {
-    "`AsyncCodex`, `AsyncThread`, `AsyncTurnHandle`, …: a second set of classes, by threads",
+    "`AsyncCodex`, `AsyncThread`, `AsyncTurnHandle`, `AsyncChatgptLoginHandle`, `AsyncDeviceCodeLoginHandle`: a second "
+      .. "set of classes, which offloads to threads",
     "the same objects in tasks: `codex.spawn`, `codex.gather`, `codex.run`",
     "spec/turn_spec.lua: many turns at once see only what is theirs: 60 over 20 threads",
     differs = "whatever waits yields, so there is one set and no thread",
@@ -156,6 +157,21 @@ return {
     "names are snake_case in Python, camelCase on the wire",
     "snake_case by the schema; the wire's are taken, too",
     "spec/names_spec.lua: names on the way out may be given as the wire's, at every depth",
+  },
+  {
+    "answers find their requests in any order; those to ids nobody knows are dropped",
+    "the same; `client:statistics()` counts them",
+    "spec/rpc_spec.lua: answers with ids nobody knows, or knows no more, are counted and else ignored",
+  },
+  {
+    "`config`, `output_schema` and other free-form JSON go as they are",
+    "the same, at any depth",
+    "spec/names_spec.lua: names on the way out leave free-form JSON alone",
+  },
+  {
+    "a handle that is dropped is released by its finalizer",
+    "the same, for turns, streams, threads and clients",
+    "spec/task_spec.lua: what is over is collected: turns, streams, threads and clients",
   },
   {
     "fields that need a newer server are refused before anything is sent, with its version and what to do",

@@ -17,7 +17,7 @@ return {
     "spec/turn_spec.lua: the final response is the last one of phase final_answer",
   },
   {
-    "a `final_answer` wins over what comes after it without a phase",
+    "`final_response`: a `final_answer` wins over what comes after it without a phase, …",
     "the same",
     "spec/turn_spec.lua: the final response is the one of phase final_answer, wherever it stands",
   },
@@ -27,22 +27,22 @@ return {
     "spec/parity/behaviour_spec.lua: a result has the final answer of an earlier model call, too",
   },
   {
-    "without one: the last message with no phase",
+    "`final_response` without a `final_answer`: the last message with no phase, …",
     "the same",
     "spec/turn_spec.lua: the final response is the last unphased message",
   },
   {
-    "`commentary` never",
+    "… `commentary` never",
     "the same",
     "spec/turn_spec.lua: the final response is never commentary",
   },
   {
-    "`None` where there is nothing else",
+    "`final_response` is `None` where there is nothing else",
     "`nil`",
     "spec/turn_spec.lua: the final response is nothing where all is commentary",
   },
   {
-    "an empty string is an answer",
+    "`final_response` may be an empty string",
     "the same",
     "spec/parity/behaviour_spec.lua: a result keeps an answer that is empty",
   },
@@ -68,7 +68,7 @@ return {
     "spec/usage_spec.lua: usage is the thread's, the last call's and the turn's own, over several model calls",
   },
   {
-    "`None` where no update came",
+    "`usage` is `None` where no update came",
     "`nil`",
     "spec/parity/behaviour_spec.lua: a result has no usage, and no response, where the server tells of none",
   },
