@@ -55,7 +55,9 @@ describe("a client", function()
     local client <close> = kit.client { script = { command "command -v rg", "done" } }
     local result = client:thread_start({ sandbox = "full_access" }):run "x"
     local found = only(result.items, "commandExecution").aggregated_output
-    local package = kit.codex_bin:match "^(.*)/bin/codex$"
+    local pipe = assert(io.popen("readlink -f " .. kit.quoted(kit.codex_bin)))
+    local package = pipe:read("*l"):match "^(.*)/bin/codex$"
+    pipe:close()
     assert.equal(package .. "/codex-path/rg\n", found)
   end)
 
