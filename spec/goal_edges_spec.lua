@@ -376,27 +376,44 @@ describe("a goal under a fake server", function()
   end)
 
   it("stops a turn that starts after it was interrupted between two turns", function()
-    local client, thread, received = fake [[
+    local go = kit.folder() .. "/go"
+    local client, thread, received = fake(([[
       answer(set)
-      tell "active"
       turn("t1", "one")
       local pause = server:expect "thread/goal/set"
-      server:turn_started("th", "t2")
       answer(pause, "paused")
       tell "paused"
+      server:await_file %q
+      server:turn_started("th", "t2")
       server:reply(server:expect "turn/interrupt", "{}")
       server:turn_completed("th", "t2", "interrupted")
-    ]]
+    ]]):format(go))
     local goal = thread:goal "x"
+    assert.equal("active", goal.goal.status)
     await(function()
       return not goal._core:started()
     end)
     goal:interrupt()
+    kit.write_file(go, "")
     local result = goal:run()
     assert.equal("interrupted", result.status)
     assert.equal("paused", result.goal.status)
     assert.equal("one", texts_of(result.items))
     assert.equal(1, sent(received, "turn/interrupt"))
+    client:close()
+  end)
+
+  it("ends with a turn that was interrupted, without asking", function()
+    chains.IDLE_SECONDS = 0
+    local client, thread, received = fake [[
+      tell "active"
+      server:turn_started("th", "t1")
+      server:turn_completed("th", "t1", "interrupted")
+      answer(set)
+      answer(server:expect "thread/goal/set", "paused")
+    ]]
+    assert.equal("interrupted", thread:goal("x"):run().status)
+    assert.equal(1, sent(received, "thread/read"))
     client:close()
   end)
 

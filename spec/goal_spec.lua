@@ -172,6 +172,57 @@ describe("a goal", function()
     client:close()
   end)
 
+  it("streams what comes, as it comes", function()
+    local client = new_client(held())
+    local goal = client:thread_start():goal("make tea", { timeout = 30 })
+    local first, second = goal:text(), goal:text()
+    assert.equal("thinking", first())
+    goal:interrupt()
+    assert.is_nil(first())
+    while second() do -- luacheck: ignore 542
+    end
+    client:close()
+  end)
+
+  it("streams nothing of what comes after it", function()
+    local client = new_client(TWO_TURNS)
+    local thread = client:thread_start()
+    local goal = thread:goal "make tea"
+    local late = goal:stream()
+    await(function()
+      return goal.status == "completed"
+    end)
+    local unread = thread:goal "make coffee"
+    unread:interrupt()
+    thread:goal("make cocoa"):run()
+    for _, stream in ipairs { late, (unread:stream()) } do
+      for event in stream do
+        local now = event.params.goal
+        assert.not_equal("make cocoa", now and now.objective)
+        assert.truthy(stream ~= late or not now or now.objective == "make tea")
+      end
+    end
+    client:close()
+  end)
+
+  it("stays complete when it is paused or interrupted in its last turn", function()
+    local client = new_client(script [[
+      return #context.outputs > 0 and { text = "done", hold = true } or reach()
+    ]])
+    local goal = client:thread_start():goal "make tea"
+    await(function()
+      return goal.goal.status == "complete"
+    end)
+    goal:pause()
+    assert.equal("complete", goal:get().status)
+    goal:interrupt()
+    local result = goal:run()
+    assert.equal("complete", result.goal.status)
+    assert.equal("interrupted", result.status)
+    assert.equal("complete", goal:get().status)
+    client:close()
+  end)
+
   it("ends blocked, and goes on when told to", function()
     local client = new_client(script [[
       if #context.outputs > 0 then return "that's it" end

@@ -29,9 +29,10 @@ local M = {}
 ---@field timeout? number seconds for it all, waiting in the queue included
 
 --- The run of a goal: a turn like any other, made of all the turns that the server runs for it. `id` is that of the
---- first of them, and all events bear it. It is over when the goal is complete, blocked, limited or cleared, when a
---- turn of it was interrupted, or when the server leaves the thread at rest; `result.goal` says which. It has the
---- status of the last turn.
+--- first of them, and all events bear it (but for `raw`, the line as it came). What changes the goal is an event too:
+--- `thread/goal/updated`, `thread/goal/cleared`. The run is over when the goal is complete, blocked, limited or
+--- cleared, when a turn of it was interrupted, or when the server leaves the thread at rest; `result.goal` says which.
+--- It has the status of the last turn.
 ---@class codex.Goal: codex.Turn
 ---@field goal? codex.ThreadGoal as last seen; nil once it was cleared
 local Goal = { __base = turns.Turn }
