@@ -403,6 +403,26 @@ describe("a goal under a fake server", function()
     client:close()
   end)
 
+  it("steers the next turn where one ends meanwhile", function()
+    local client, thread = fake [[
+      tell "active"
+      server:turn_started("th", "t1")
+      answer(set)
+      local steer = server:expect "turn/steer"
+      server:turn_completed("th", "t1")
+      server:error(steer, -32600, "no active turn to steer")
+      server:turn_started("th", "t2")
+      steer = server:expect "turn/steer"
+      tell "complete"
+      server:reply(steer, { turnId = steer.params.expectedTurnId })
+      server:turn_completed("th", steer.params.expectedTurnId)
+    ]]
+    local goal = thread:goal "x"
+    assert.same({ turn_id = "t1" }, goal:steer "more")
+    assert.equal("complete", goal:run().goal.status)
+    client:close()
+  end)
+
   it("ends with a turn that was interrupted, without asking", function()
     chains.IDLE_SECONDS = 0
     local client, thread, received = fake [[
