@@ -253,6 +253,13 @@ describe("an external message", function()
     refused("namespace: must not be blank", message, { tool_name = "a", namespace = "", content = "x" })
     refused("external_message.content: expected a string or a list, got nil", message, { tool_name = "a" })
     refused("external_message.content: must be a string, or a list that", message, { tool_name = "a", content = {} })
+    for length = 1, 8 do
+      local backwards = {} -- a list all the same, wherever Lua keeps its entries
+      for index = length, 1, -1 do
+        backwards[index] = "part " .. index
+      end
+      assert.equal(length, #message({ tool_name = "a", content = backwards }).tool_output.output)
+    end
     refused("content: must be a string, or a list", message, { tool_name = "a", content = { "x", y = 1 } })
     refused("content[2]: expected a string or an item", message, { tool_name = "a", content = { "x", 5 } })
     refused("unknown option 'name'", message, { name = "a", content = "x" })

@@ -110,7 +110,7 @@ local function to_output(content)
   for index, part in ipairs(content) do
     output[index] = to_part(part, index)
   end
-  if #output == 0 or next(content, #output) ~= nil then
+  if not options_of.is_list(content, #output) or #output == 0 then
     errors.argument "external_message.content: must be a string, or a list that isn't empty"
   end
   return output
@@ -182,11 +182,7 @@ function M.to_list(label, input, client)
   for index, item in ipairs(input) do
     list[index] = to_item(label, item, index, ("input[%d]"):format(index), client)
   end
-  local count = 0
-  for _ in pairs(input) do
-    count = count + 1
-  end
-  if #list == 0 or count ~= #list then
+  if not options_of.is_list(input, #list) or #list == 0 then
     errors.argument(label .. ": the input must be a string, an item, or a list of these that isn't empty")
   end
   return list

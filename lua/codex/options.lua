@@ -53,6 +53,18 @@ function M.check_names(label, options, ...)
   end
 end
 
+--- Whether a table holds nothing but a list's so many entries.
+---@param list table
+---@param length integer
+---@return boolean
+function M.is_list(list, length)
+  local count = 0
+  for _ in pairs(list) do
+    count = count + 1
+  end
+  return count == length
+end
+
 --- Raises unless options are a table, or not there.
 ---@param label string
 ---@param options any
