@@ -214,8 +214,8 @@ end
 
 --- Has the server pursue an objective over as many turns as it takes, and returns their whole as one turn once the
 --- first has started. It runs under the thread's settings, and takes the place of a goal that the thread had. Without
---- an objective, it goes on with the goal that the thread has, were it paused, blocked or limited. Goals are a feature
---- that the server's configuration enables: `config_overrides = { ["features.goals"] = true }`.
+--- an objective, it goes on with the goal that the thread has, were it paused, blocked or limited. A configuration may
+--- have switched goals off: `config_overrides = { ["features.goals"] = true }` overrules it.
 --- Protocol: `thread/goal/set`, and the events of all its turns.
 ---@param objective? string
 ---@param options? codex.GoalOptions
