@@ -117,7 +117,7 @@ Home.__index = Home
 --- The requests that the model got so far: a list of { path =, body = }.
 function Home:log()
   local requests = {}
-  for line in (read_file(self.dir .. "/requests") or ""):gmatch("[^\n]+") do
+  for line in (read_file(self.dir .. "/requests") or ""):gmatch("([^\n]+)\n") do -- the last one may be half written
     requests[#requests + 1] = cjson.decode(line)
   end
   return requests

@@ -162,9 +162,14 @@ static bool make_nudges(void) {
 }
 #endif
 
+/* A script that only ever waits in calls comes by few instructions, so the next one has to do. */
 static void on_nudge(int number) {
   (void)number;
-  if (!pending) set_nudges(0);
+  lua_State *L = running;
+  if (!pending)
+    set_nudges(0);
+  else if (L && seconds_pending() >= STUCK_SECONDS)
+    lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
 }
 
 /* The second of two signals finds that Lua hasn't even seen the first: so Lua can't be asked any more. */
