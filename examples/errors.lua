@@ -50,8 +50,8 @@ end)
 show("a thread that isn't there", err)
 if err.reason == "no_rollout" then thread = client:thread_start { sandbox = "read_only" } end
 
--- Too busy to even look at the request (kind server_busy). retry_on_overload waits and tries again, up to three times,
--- and raises everything else at once. Only requests belong in there: a turn that has begun is never run a second time.
+-- Too busy to even look at the request (kind server_busy). retry_on_overload waits and tries again, in so many attempts
+-- at most, and raises everything else at once. Only requests belong in there: a turn that has begun is never run again.
 local models = codex.retry_on_overload(function()
   return client:models()
 end, { max_attempts = 5 })

@@ -4,7 +4,10 @@
  * child's stdin and stdout. The library calls nothing of yours. You watch one descriptor, call
  * codex_client_dispatch when it is readable or codex_client_deadline has passed, and pull what became ready:
  *
+ *   static const char hello[] = "{\"clientInfo\":{\"name\":\"mine\",\"version\":\"1\"}}";
+ *   codex_options_init(&options);
  *   codex_client *client = codex_client_start(&options, &error);
+ *   codex_request_release(codex_client_initialize(client, hello, sizeof hello - 1, 30.0));
  *   codex_request *request = codex_client_request(client, "model/list", "{}", 2, 30.0);
  *   while (!codex_request_done(request)) codex_client_wait(client, -1);
  *   codex_slice result = codex_request_result(request);   // JSON text

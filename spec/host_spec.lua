@@ -651,6 +651,23 @@ describe("codex-lua", function()
       nothing_is_left()
     end)
 
+    it("interrupts a goal, which is paused, and the script goes on", function()
+      local model = "--offline=" .. script("return { text = 'part', hold = true }", "model.lua")
+      local tty = terminal { model, script [[
+        local codex = require "codex"
+        local client <close> = codex.new()
+        local goal = client:thread_start():goal "go on for ever"
+        print "it runs" io.stdout:flush()
+        local result = goal:run()
+        print("the goal is " .. result.goal.status .. ", its turn " .. result.status)
+      ]] }
+      tty.shows "it runs"
+      tty.type(CTRL_C)
+      tty.ends_with(0)
+      tty.shows "the goal is paused, its turn interrupted"
+      nothing_is_left()
+    end)
+
     it("interrupts all that run, in all clients", function()
       local model, path = offline [[
         local codex = require "codex"

@@ -43,21 +43,22 @@ case("options that aren't a table", "thread_start: expected a table of options, 
 end)
 case(
   "a sandbox that isn't one",
-  "thread_start.sandbox: got 'readonly', expected one of read_only, workspace_write, full_access",
+  "thread_start.sandbox: got 'readonly', expected one of read_only, workspace_write, full_access "
+    .. "(did you mean 'read_only'?)",
   function(client)
     client:thread_start { sandbox = "readonly" }
   end
 )
 case(
   "a sandbox of another type",
-  "thread_start.sandbox: got 'true', expected one of read_only, workspace_write, full_access",
+  "thread_start.sandbox: got a boolean, expected one of read_only, workspace_write, full_access",
   function(client)
     client:thread_start { sandbox = true }
   end
 )
 case(
   "a sandbox by its number",
-  "thread_start.sandbox: got '1', expected one of read_only, workspace_write, full_access",
+  "thread_start.sandbox: got a number, expected one of read_only, workspace_write, full_access",
   function(client)
     client:thread_start { sandbox = 1 }
   end

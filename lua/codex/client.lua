@@ -248,6 +248,7 @@ function M.new(options)
     closed = false,
     _error_handlers = {},
     _feeds = setmetatable({}, { __mode = "v" }),
+    _goals = setmetatable({}, { __mode = "k" }), -- those that may still run
     _gone = {},
     _lanes = setmetatable({}, { __mode = "v" }),
     _request_timeout = options.request_timeout or 120,

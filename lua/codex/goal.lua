@@ -296,6 +296,7 @@ local function new(thread, deadline)
   goal._core = chains.new(client, thread.id, goal._source, function()
     lanes.turn_ended(client, goal)
   end)
+  client._goals[goal] = true
   return goal
 end
 

@@ -100,12 +100,12 @@ end
 
 local function choose(label, name, value, choices)
   local chosen = type(value) == "string" and choices[value] or nil
-  if chosen == nil then
-    errors.argument(
-      ("%s.%s: got '%s', expected one of %s"):format(label, name, tostring(value), table.concat(choices, ", "))
-    )
-  end
-  return chosen
+  if chosen ~= nil then return chosen end
+  local nearest = type(value) == "string" and core.nearest(value, choices)
+  local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
+  local got = type(value) == "string" and "'" .. value .. "'" or "a " .. type(value)
+  local message = "%s.%s: got %s, expected one of %s%s"
+  errors.argument(message:format(label, name, got, table.concat(choices, ", "), hint))
 end
 
 local sandbox_modes = {

@@ -215,7 +215,8 @@ local function check_run(options)
   options_of.check_type("turn:run", options, "raise", "boolean")
 end
 
---- Waits for the turn to end and returns its result. May be called before, during or after streaming, and often.
+--- Waits for the turn to end and returns its result. May be called during or after streaming, and often; called
+--- before any stream was opened, it lets go of the events that were kept for a first one.
 --- Raises `turn_failed` for a turn that ended so, unless `raise` is false; `transport_closed` when the server went.
 ---@param options? { raise?: boolean }
 ---@return codex.TurnResult

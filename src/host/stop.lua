@@ -105,15 +105,24 @@ local function cancel(status)
   if target then target:cancel() end
 end
 
--- Stops all running turns; false if there are none.
+-- Whoever waits for the turn hears of what goes wrong.
+local function interrupt(turn)
+  if turn:_ended() then return false end
+  task.background(function()
+    pcall(turn.interrupt, turn)
+  end)
+  return true
+end
+
+-- Stops all running turns, those over several included; false if there are none.
 local function interrupt_turns()
   local any = false
   for _, client in ipairs(clients.open_clients()) do
     for _, turn in pairs(client._turns) do
-      any = true
-      task.background(function()
-        pcall(turn.interrupt, turn) -- who waits for the turn hears of what goes wrong
-      end)
+      any = interrupt(turn) or any
+    end
+    for goal in pairs(client._goals) do
+      any = interrupt(goal) or any
     end
   end
   return any
