@@ -66,6 +66,7 @@ typedef struct codex_client codex_client;
 typedef struct codex_request codex_request;
 typedef struct codex_turn codex_turn;
 typedef struct codex_stream codex_stream;
+typedef struct codex_server_request codex_server_request;
 
 #define CODEX_DEFAULT_MAX_LINE ((size_t)64 << 20)   /* 64 MiB */
 #define CODEX_DEFAULT_MAX_UNREAD ((size_t)16 << 20) /* 16 MiB */
@@ -83,6 +84,7 @@ typedef struct codex_options {
   size_t max_line;        /* longest line accepted from the server; a longer one ends the connection */
   size_t max_unread;      /* unread events kept for one stream */
   unsigned max_in_flight; /* requests unanswered on the wire; the rest wait in order */
+  bool server_requests;   /* give the server's requests out; default: each is answered safely as it comes */
 } codex_options;
 
 /* Fills in the defaults. Call it first, then set what differs. */
@@ -93,8 +95,8 @@ void codex_options_init(codex_options *options);
 codex_client *codex_client_start(const codex_options *options, codex_error *error);
 
 /* Speaks to a server that somebody else started: in is where it listens, out is what it says (may be equal).
- * Both become the client's, non-blocking and close-on-exec. Of options only the limits count. NULL as above;
- * then the descriptors are still the caller's. */
+ * Both become the client's, non-blocking and close-on-exec. Of options only the limits and server_requests
+ * count. NULL as above; then the descriptors are still the caller's. */
 codex_client *codex_client_attach(int in, int out, const codex_options *options, codex_error *error);
 
 /* Sends `initialize` with params (JSON text: clientInfo, capabilities), and `initialized` once it is
@@ -118,19 +120,21 @@ void codex_client_dispatch(codex_client *client);
 void codex_client_wait(codex_client *client, double seconds);
 
 /* What became ready since it was last asked for. Each request that ends is reported once; a turn when what
- * codex_turn_watch asked for has happened; a stream of the connection after codex_stream_watch;
- * CODEX_READY_CLOSED once, when the connection has failed or was closed. */
+ * codex_turn_watch asked for has happened; a stream of the connection after codex_stream_watch; a request of
+ * the server's when it has come, and again when it was cancelled after it was taken; CODEX_READY_CLOSED once,
+ * when the connection has failed or was closed. */
 typedef enum codex_ready_kind {
   CODEX_READY_NONE,
   CODEX_READY_REQUEST,
   CODEX_READY_TURN,
   CODEX_READY_STREAM,
   CODEX_READY_CLOSED,
+  CODEX_READY_SERVER_REQUEST,
 } codex_ready_kind;
 
 typedef struct codex_ready {
   codex_ready_kind kind;
-  uint64_t serial; /* codex_request_serial, codex_turn_serial or codex_stream_serial */
+  uint64_t serial; /* codex_request_serial and its like */
 } codex_ready;
 
 /* Takes the next one; false when there is none. */
@@ -167,8 +171,9 @@ typedef struct codex_statistics {
   uint64_t notifications;
   uint64_t dropped_turns; /* with their events: turns nobody claimed, over the limit */
   uint64_t server_requests;
-  uint64_t answers; /* sent to server requests */
-  uint64_t wakeups; /* calls of dispatch that found something to read */
+  uint64_t refused_requests; /* of those, answered safely at once: too many were open */
+  uint64_t answers;          /* sent to server requests */
+  uint64_t wakeups;          /* calls of dispatch that found something to read */
 } codex_statistics;
 
 const codex_statistics *codex_client_statistics(const codex_client *client);
@@ -223,6 +228,51 @@ bool codex_request_joined(const codex_request *request);
 /* Lets go. An unanswered request stays on the wire (or is dropped if it was still waiting in the queue); its
  * answer is ignored. NULL is fine. */
 void codex_request_release(codex_request *request);
+
+/* ---- Requests of the server
+ * ------------------------------------------------------------------------------------------------------
+ *
+ * While a turn runs the server asks: may a command run, may a file be changed, what does the user say. Each
+ * request gets exactly one answer: what codex_client_answer or codex_client_refuse say first, and otherwise
+ * the safe answer, which grants and runs nothing: when the object is released, when the client is shut down,
+ * and at once where options.server_requests isn't set or too many are open (1,024, or 64 MiB of them). It
+ * gets none once the server has withdrawn it or the connection has ended. currentTime/read is answered by the
+ * client. */
+
+/* Takes the oldest one that nobody has taken yet; NULL when there is none. The caller's until released. */
+codex_server_request *codex_client_next_server_request(codex_client *client);
+
+uint64_t codex_server_request_serial(const codex_server_request *request);
+
+/* All slices are the request's, until released. id, params and item are JSON text; item is the one that it is
+ * about, as last told of (bytes NULL: unknown). */
+codex_slice codex_server_request_method(const codex_server_request *request);
+codex_slice codex_server_request_id(const codex_server_request *request);
+codex_slice codex_server_request_params(const codex_server_request *request);
+codex_slice codex_server_request_item(const codex_server_request *request);
+
+/* The serial of the turn that it is asked for; of a sub-agent's, the user's turn. 0: unknown, or for none. */
+uint64_t codex_server_request_turn(const codex_server_request *request);
+
+/* Whether an answer still can be given. */
+bool codex_server_request_open(const codex_server_request *request);
+
+/* Whether nobody wants the answer any more: the server has withdrawn the request, its turn or the connection
+ * has ended. It may be open all the same. */
+bool codex_server_request_cancelled(const codex_server_request *request);
+
+/* Answers with a result (JSON text), with an error, or safely. CODEX_ERROR_NONE; CODEX_ERROR_CLOSED when it
+ * isn't open; CODEX_ERROR_INVALID_ARGUMENT when result isn't JSON in UTF-8, CODEX_ERROR_OVERFLOW when more
+ * than can be would wait to be sent, CODEX_ERROR_NO_MEMORY: then it still is open, unless the connection has
+ * ended. */
+codex_error_kind codex_client_answer(codex_client *client, codex_server_request *request, const char *result,
+                                     size_t length);
+codex_error_kind codex_client_refuse(codex_client *client, codex_server_request *request, int code,
+                                     const char *message);
+codex_error_kind codex_client_answer_safely(codex_client *client, codex_server_request *request);
+
+/* Lets go; one that is open is answered safely. NULL is fine. */
+void codex_server_request_release(codex_server_request *request);
 
 /* ---- Turns
  * ------------------------------------------------------------------------------------------------------ */

@@ -489,12 +489,18 @@ describe("what the server asks", function()
     ["mcpServer/elicitation/request"] = function(r) return r.action == "decline" end,
     ["applyPatchApproval"] = function(r) return r.decision == "denied" or r.decision.denied end,
     ["execCommandApproval"] = function(r) return r.decision == "denied" or r.decision.denied end,
+    ["currentTime/read"] = function(r) return math.abs(r.currentTimeAt - os.time()) < 600 end,
   }
 
   local function check(answers, kinds, ids)
     assert.equal(#kinds, #answers)
-    for i, answer in ipairs(answers) do
-      assert.equal(ids[i], answer.id)
+    local by_id = {}
+    for _, answer in ipairs(answers) do
+      assert.is_nil(by_id[answer.id])
+      by_id[answer.id] = answer
+    end
+    for i, id in ipairs(ids) do
+      local answer = by_id[id]
       local is_safe = SAFE[kinds[i]]
       if is_safe then
         assert.is_nil(answer.error)

@@ -7,6 +7,7 @@ local client_threads = require "codex.client_threads"
 local config = require "codex.config"
 local core = require "codex.core"
 local errors = require "codex.error"
+local handlers = require "codex.handlers"
 local lanes = require "codex.lane"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
@@ -56,6 +57,17 @@ end
 ---@field request_timeout? number seconds for a request, default 120; those that take long by nature have none
 ---@field process_group? boolean default true: the server has a process group of its own, out of Ctrl-C's reach
 ---@field max_in_flight? integer requests unanswered on the wire, default 64; the rest wait in order
+---@field approval_handler? fun(request: codex.ServerRequest): any decides about commands, file changes, permissions and
+--- tools of MCP servers: `"accept"`, `"accept_for_session"`, `"decline"`, `"cancel"` (the turn), a boolean, or a table
+--- in the shape of the protocol's answer. Each handler runs in a task of its own, so it may wait. Without one, with one
+--- that fails or returns something else, the answer is no
+---@field user_input_handler? fun(request: codex.ServerRequest): any answers questions: `{ [id] = "answer" }`, or lists
+---@field elicitation_handler? fun(request: codex.ServerRequest): any answers MCP servers: the content as a table, or
+--- false
+---@field token_handler? fun(request: codex.ServerRequest): any gives fresh ChatGPT tokens: `{ access_token =,
+--- chatgpt_account_id = }`
+---@field request_handler? fun(request: codex.ServerRequest): any answers whatever has no handler of its own
+---@field handler_timeout? number seconds that a handler may take; then the answer is no. Default: as long as it likes
 
 local option_types = {
   codex_bin = "string",
@@ -72,6 +84,15 @@ local option_types = {
   request_timeout = "number",
   process_group = "boolean",
   max_in_flight = "number",
+  handler_timeout = "number",
+}
+
+local handler_names = {
+  approval_handler = true,
+  elicitation_handler = true,
+  request_handler = true,
+  token_handler = true,
+  user_input_handler = true,
 }
 
 ---@class codex.Metadata
@@ -89,6 +110,7 @@ local Client = {}
 Client.__index = Client
 accounts.install(Client)
 client_threads.install(Client)
+handlers.install(Client)
 subscriptions.install(Client)
 
 function Client:__tostring()
@@ -125,12 +147,13 @@ local function check_list(name, list, check)
 end
 
 local function check_options(options)
-  options_of.check_names("codex.new", options, option_types)
+  options_of.check_names("codex.new", options, option_types, handler_names)
   for name, expected in pairs(option_types) do
     options_of.check_type("codex.new", options, name, expected)
   end
   options_of.check_seconds("codex.new", options, "startup_timeout")
   options_of.check_seconds("codex.new", options, "request_timeout")
+  options_of.check_seconds("codex.new", options, "handler_timeout")
   check_list("launch_args_override", options.launch_args_override, check_no_zero)
   check_list("opt_out_notifications", options.opt_out_notifications, check_utf8)
   subscriptions.check_opt_out("codex.new.opt_out_notifications", options.opt_out_notifications)
@@ -246,10 +269,15 @@ function M.new(options)
   check_options(options)
   local client = setmetatable({
     closed = false,
+    _asked = setmetatable({}, { __mode = "v" }),
     _error_handlers = {},
     _feeds = setmetatable({}, { __mode = "v" }),
     _goals = setmetatable({}, { __mode = "k" }), -- those that may still run
     _gone = {},
+    _handler_sources = setmetatable({}, { __mode = "k" }),
+    _handler_timeout = options.handler_timeout,
+    _handlers = handlers.of("codex.new", options, handler_names),
+    _inboxes = {},
     _lanes = setmetatable({}, { __mode = "v" }),
     _request_timeout = options.request_timeout or 120,
     _requests = {},
@@ -312,6 +340,10 @@ local function deliver(client)
       deliver_turn(client, serial)
     elseif kind == "stream" and client._feeds[serial] then
       client._feeds[serial]:_ready()
+    elseif kind == "server_request" then
+      handlers.ready(client, serial)
+    elseif kind == "closed" then
+      handlers.closed(client)
     end
     kind, serial = handle:next_ready()
   end
@@ -334,8 +366,8 @@ function Client:has_listeners()
 end
 
 --- Counters since the start: `lines`, `blank_lines`, `invalid_lines` (skipped: not JSON, or not a message),
---- `unknown_ids` (answers nobody waited for any more), `notifications`, `dropped_turns`, `server_requests`, `answers`,
---- `wakeups`.
+--- `unknown_ids` (answers nobody waited for any more), `notifications`, `dropped_turns`, `server_requests`,
+--- `refused_requests` (of those: too many were open), `answers`, `wakeups`.
 ---@return table<string, integer>
 function Client:statistics()
   return self._core:statistics()

@@ -1,17 +1,21 @@
 --- What a client does with threads and models.
 
 local errors = require "codex.error"
+local handlers = require "codex.handlers"
+local lazy = require "codex.lazy"
 local options_of = require "codex.options"
 local pages = require "codex.pages"
 local threads = require "codex.thread"
 local versions = require "codex.version"
+
+local tools = lazy "codex.tool"
 
 local M = {}
 
 ---@class codex.ThreadOptions
 ---@field approval_mode? "auto_review"|"ask"|"deny_all"|"dangerously_bypass_approvals_and_sandbox" who decides about
 --- what the sandbox would refuse: the server's own reviewer, the client, nobody (it is refused), or there is no sandbox
---- and no question. Nothing is sent by default: the user's configuration holds
+--- and no question. Default: "ask" where an approval handler is in reach, else the user's configuration holds
 ---@field approval_policy? string|table instead, in the protocol's shape
 ---@field approvals_reviewer? string instead, in the protocol's shape
 ---@field sandbox? "read_only"|"workspace_write"|"full_access" what the agent's commands may do
@@ -28,6 +32,11 @@ local M = {}
 ---@field session_start_source? "startup"|"clear"
 ---@field thread_source? string
 ---@field runtime_workspace_roots? string[] absolute paths that count as the workspace
+---@field tools? (codex.Tool|codex.ToolNamespace)[] functions of yours that the model may call
+---@field approval_handler? fun(request: codex.ServerRequest): any for this thread; see `ClientOptions` for all four
+---@field user_input_handler? fun(request: codex.ServerRequest): any
+---@field elicitation_handler? fun(request: codex.ServerRequest): any
+---@field request_handler? fun(request: codex.ServerRequest): any
 
 ---@class codex.ResumeOptions: codex.ThreadOptions
 ---@field include_turns? boolean whether its turns come with it, as `thread.initial_turns`. Default false: a long thread
@@ -99,14 +108,37 @@ local function spare_old_server(client, method, options, params)
   params.exclude_turns = nil
 end
 
+-- The parameters of a request that makes a thread object, and the handlers that go with it. known: those that the
+-- thread has already.
+local function prepare(client, method, label, options, known)
+  options_of.check_table(label, options)
+  options = with_defaults(client, options)
+  local own = handlers.of(label, options, options_of.thread_handlers)
+  local asks = handlers.asks(own) or handlers.asks(known) or handlers.asks(client._handlers)
+  local params = options_of.thread(label, method, options, asks)
+  if options.tools ~= nil then
+    local registry, list = tools.prepare(label, options.tools)
+    own = own or {}
+    own.tools = registry
+    if method == "thread/start" then params.dynamic_tools = list end
+  end
+  return params, own
+end
+
+-- Those that are given, and those that the thread has already.
+local function merge_handlers(known, own)
+  return known and own and options_of.merged(known, own) or own or known
+end
+
 -- Loads or copies a thread that there is.
 local function open(client, method, label, id, options)
   check_thread_id(label, id)
-  options_of.check_table(label, options)
-  local params = options_of.thread(label, method, with_defaults(client, options))
+  local lane = client._lanes[id]
+  local known = lane and lane.thread_handlers
+  local params, own = prepare(client, method, label, options, known)
   params.thread_id = id
   spare_old_server(client, method, options, params)
-  return threads.new(client, client:_call(method, params, { label = label }))
+  return threads.new(client, client:_call(method, params, { label = label }), merge_handlers(known, own))
 end
 
 --- Adds the methods to the class of clients.
@@ -116,9 +148,8 @@ function M.install(Client)
   ---@param options? codex.ThreadOptions
   ---@return codex.Thread
   function Client:thread_start(options)
-    options_of.check_table("thread_start", options)
-    local params = options_of.thread("thread_start", "thread/start", with_defaults(self, options))
-    return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }))
+    local params, own = prepare(self, "thread/start", "thread_start", options)
+    return threads.new(self, self:_call("thread/start", params, { label = "thread_start" }), own)
   end
 
   --- Loads a thread that has run a turn before. Of its settings the server keeps the model, the approval policy, the
@@ -143,7 +174,8 @@ function M.install(Client)
 
   -- What loads a thread again that was let go, as it was.
   function Client:_resume_params(id)
-    local params = options_of.thread("thread_resume", "thread/resume", with_defaults(self))
+    local lane = self._lanes[id]
+    local params = prepare(self, "thread/resume", "thread_resume", nil, lane and lane.thread_handlers)
     params.thread_id = id
     spare_old_server(self, "thread/resume", nil, params)
     return params

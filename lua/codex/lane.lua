@@ -13,6 +13,8 @@ local M = {}
 ---@field turn? codex.Turn the one that runs
 ---@field queue table[] who waits, in order; the first may start once no turn runs
 ---@field pending integer how many starts outside of the queue may still come to a turn
+---@field thread_handlers? codex.Handlers
+---@field turn_handlers? codex.Handlers of the turn that runs or is being started
 ---@field unloaded? boolean the server doesn't have the thread, or tells nothing of it: a turn has it loaded first
 
 --- The lane of a thread, made if need be.
@@ -54,7 +56,9 @@ end
 ---@param turn codex.Turn
 function M.turn_ended(client, turn)
   local lane = client._lanes[turn.thread_id]
-  if lane and lane.turn == turn then lane.turn = nil end
+  if lane and lane.turn == turn then
+    lane.turn, lane.turn_handlers = nil, nil
+  end
 end
 
 --- Gives up a place in the queue; the next in it may go.

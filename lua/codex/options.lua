@@ -200,6 +200,30 @@ local function fields_of(method, ...)
   return fields
 end
 
+--- What answers the server, of a thread and of a turn.
+M.thread_handlers = {
+  approval_handler = true,
+  elicitation_handler = true,
+  request_handler = true,
+  tools = true,
+  user_input_handler = true,
+}
+M.turn_handlers = {
+  approval_handler = true,
+  elicitation_handler = true,
+  request_handler = true,
+  user_input_handler = true,
+}
+
+-- Whoever gives a handler for approvals wants to be asked.
+local function apply_asks(options, params, asks)
+  local said = options.approval_mode or options.approval_policy or options.approvals_reviewer
+  if asks and said == nil then
+    local mode = approval_modes.ask
+    params.approval_policy, params.approvals_reviewer = mode.policy, mode.reviewer
+  end
+end
+
 local thread_names = { approval_mode = true, sandbox = true }
 
 -- A thread that comes with all of its turns may be very large, and the server calls that outdated.
@@ -214,25 +238,27 @@ end
 ---@param label string
 ---@param method string
 ---@param options table
+---@param asks? boolean whether there is a handler that approvals would go to
 ---@return table
-function M.thread(label, method, options)
+function M.thread(label, method, options, asks)
   local fields = fields_of(method)
   local includes = { include_turns = fields.exclude_turns }
-  M.check_names(label, options, thread_names, includes, fields)
+  M.check_names(label, options, thread_names, M.thread_handlers, includes, fields)
   options = with_lua_names(label, options, fields)
-  local params = copy(options, {})
+  local params = copy(options, M.thread_handlers)
   if fields.exclude_turns then apply_include_turns(label, options, params) end
   apply_approval_mode(label, options, params)
+  apply_asks(options, params, asks)
   if params.sandbox ~= nil then params.sandbox = choose(label, "sandbox", params.sandbox, sandbox_modes) end
   return params
 end
 
 --- Options of a turn that are ours rather than the protocol's.
 local turn_own = { when_busy = true, timeout = true, raise = true, strict = true }
-local turn_names = { approval_mode = true, sandbox = true }
-for name in pairs(turn_own) do
-  turn_names[name] = true
+for name in pairs(M.turn_handlers) do
+  turn_own[name] = true
 end
+local turn_names = M.merged({ approval_mode = true, sandbox = true }, turn_own)
 local busy_choices = { "queue", "steer", "error", queue = "queue", steer = "steer", error = "error" }
 local unsteered_choices = { "queue", "error", queue = "queue", error = "error" }
 
@@ -259,8 +285,9 @@ end
 --- The parameters of turn/start.
 ---@param label string
 ---@param options table
+---@param asks? boolean whether they hold a handler that approvals would go to
 ---@return table params
-function M.turn(label, options)
+function M.turn(label, options, asks)
   local fields = fields_of("turn/start", "input")
   M.check_names(label, options, turn_names, fields)
   options = with_lua_names(label, options, fields)
@@ -270,6 +297,7 @@ function M.turn(label, options)
   refuse_both(label, options, "sandbox", "sandbox_policy")
   local params = copy(options, turn_own)
   apply_approval_mode(label, options, params)
+  apply_asks(options, params, asks)
   apply_output_schema(label, options, params)
   if params.sandbox ~= nil then
     params.sandbox_policy = sandbox_policies[choose(label, "sandbox", params.sandbox, sandbox_modes)]()

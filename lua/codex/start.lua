@@ -16,6 +16,7 @@ local M = {}
 ---@field when_busy? "queue"|"steer"|"error"
 ---@field deadline? number on the core's clock: for the whole turn
 ---@field keep_events? boolean
+---@field handlers? codex.Handlers those that it has beside the thread's
 ---@field output_schema? table as it is sent
 
 ---@class codex.PendingStart
@@ -159,6 +160,7 @@ local function start_in_lane(thread, lane, start)
   local place = {}
   local reason = lanes.line_up(lane, place, start.deadline)
   if reason then lanes.raise(reason) end
+  lane.turn_handlers = start.handlers -- before its start is answered the server may ask
   local turn, err = start_loaded(thread, lane, start)
   if turn then lanes.hold(lane, turn) end
   lanes.leave(lane, place)

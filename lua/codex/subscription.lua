@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local failures = require "codex.handler_error"
 local task = require "codex.task"
 
 local M = {}
@@ -118,6 +119,7 @@ local needed = {
   ["account/login/completed"] = "by it a login is known to be over",
   ["error"] = "it tells that the server is trying again",
   ["item/completed"] = "the items of a result come with it",
+  ["serverRequest/resolved"] = "by it a question of the server's is known to be off",
   ["thread/goal/cleared"] = "by it a goal is known to be over",
   ["thread/goal/updated"] = "by it a goal is known to be over",
   ["thread/tokenUsage/updated"] = "the usage of a result comes with it",
@@ -138,26 +140,6 @@ end
 
 -- ---- handlers ----
 
-local function say(method, err)
-  io.stderr:write(("codex: a handler of '%s' failed: %s\n"):format(method, tostring(err)))
-end
-
--- What a handler raises reaches those who asked for it, else stderr, once a subscription.
-local function report(client, subscription, err)
-  if client.closed and (errors.is_error(err, "closed") or errors.is_error(err, "cancelled")) then return end
-  local reported = false
-  for _, handler in ipairs(client._error_handlers) do
-    reported = true
-    local handling = task.background(handler, err, subscription.event)
-    handling:when_over(function()
-      if handling.status == "failed" then say("handler_error", handling:failure()) end
-    end)
-  end
-  if reported or subscription.told then return end
-  subscription.told = true
-  say(subscription.method, err)
-end
-
 local function unsubscribe(client, subscription)
   client._subscriptions[subscription] = nil
   subscription.feed:close()
@@ -171,7 +153,7 @@ local function deliver(client, subscription)
     if not event then
       if nothing == "empty" then return end
       unsubscribe(client, subscription)
-      if nothing == "overflow" then report(client, subscription, overflow_error()) end
+      if nothing == "overflow" then failures.report(client, subscription, overflow_error()) end
       return
     end
     subscription.event = event
@@ -185,7 +167,7 @@ local function start_delivery(client, subscription)
   local delivery = task.background(deliver, client, subscription)
   delivery:when_over(function()
     subscription.delivering = false
-    if delivery.status ~= "done" then report(client, subscription, delivery:failure()) end
+    if delivery.status ~= "done" then failures.report(client, subscription, delivery:failure(), subscription.event) end
     subscription.event = nil
     if not subscription.feed.closed then subscription.feed._handle:watch() end
   end)

@@ -3,6 +3,7 @@
 local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
+local handlers_of = require "codex.handlers"
 local inputs = require "codex.input"
 local lanes = require "codex.lane"
 local lazy = require "codex.lazy"
@@ -31,6 +32,10 @@ local M = {}
 --- what it was asked, or raise `busy`
 ---@field timeout? number seconds for the whole turn, waiting in the queue included
 ---@field raise? boolean false: `run` returns the result of a failed turn instead of raising
+---@field approval_handler? fun(request: codex.ServerRequest): any for this turn; see `ClientOptions` for all four
+---@field user_input_handler? fun(request: codex.ServerRequest): any
+---@field elicitation_handler? fun(request: codex.ServerRequest): any
+---@field request_handler? fun(request: codex.ServerRequest): any
 
 ---@class codex.ReviewTarget
 ---@field type "uncommittedChanges"|"baseBranch"|"commit"|"custom"
@@ -119,14 +124,16 @@ end
 --- Makes the object for an answer that holds a thread.
 ---@param client codex.Client
 ---@param answer table
+---@param handlers? codex.Handlers those that it has from now on
 ---@return codex.Thread
-function M.new(client, answer)
+function M.new(client, answer, handlers)
   local told = type(answer) == "table" and answer.thread
   if type(told) ~= "table" or type(told.id) ~= "string" then
     errors.raise("protocol", "the server's answer names no thread")
   end
   local lane = lanes.of(client, told.id)
   lane.unloaded = type(told.status) == "table" and told.status.type == "notLoaded"
+  if handlers then lane.thread_handlers = handlers end
   local thread = setmetatable({ id = told.id, _client = client, _lane = lane }, Thread)
   thread:_take(answer)
   return thread
@@ -147,7 +154,9 @@ end
 -- Answers the turn, and until when whoever has joined it may wait, if it is one that ran already.
 local function start(thread, input, options, keep_events)
   options = options or {}
-  local params = options_of.turn("turn_start", options)
+  options_of.check_table("turn_start", options)
+  local own = handlers_of.of("turn_start", options, options_of.turn_handlers)
+  local params = options_of.turn("turn_start", options, handlers_of.asks(own))
   params.thread_id = thread.id
   local tool_output
   params.input, tool_output = inputs.to_params("turn_start", input, thread._client)
@@ -160,6 +169,7 @@ local function start(thread, input, options, keep_events)
     when_busy = options.when_busy,
     keep_events = keep_events,
     deadline = deadline,
+    handlers = own,
     output_schema = params.output_schema,
   })
   return turn, joined, deadline

@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 void rpc_spec(void);
 
@@ -473,7 +474,6 @@ static const struct answer_sample {
     {"account/chatgptAuthTokens/refresh",
      "\"error\":{\"code\":-32000,\"message\":\"the client holds no ChatGPT tokens\"}"},
     {"attestation/generate", "\"error\":{\"code\":-32000,\"message\":\"the client gives no attestations\"}"},
-    {"currentTime/read", "\"error\":{\"code\":-32601,\"message\":\"the client does not know this method\"}"},
     {"item/unheard/of", "\"error\":{\"code\":-32601,\"message\":\"the client does not know this method\"}"},
     {"item\\/tool\\/requestUserInput", "\"result\":{\"answers\":{}}"},
 };
@@ -490,6 +490,17 @@ static void server_requests_get_the_safe_answer(void) {
   check(session->statistics.answers == COUNT(answer_samples));
   check(session->statistics.server_requests == COUNT(answer_samples));
   check_text(taken_ready(session), "");
+  cx_session_free(session);
+}
+
+static void the_time_is_told(void) {
+  cx_session *session = open_session();
+  long long before = (long long)time(NULL), told = 0;
+  char end[8] = "";
+  feed(session, "{\"id\":0,\"method\":\"currentTime/read\",\"params\":{\"threadId\":\"t\"}}");
+  check(sscanf(taken_output(session), "{\"id\":0,\"result\":{\"currentTimeAt\":%lld%7s", &told, end) == 2);
+  check(told >= before && told <= (long long)time(NULL));
+  check_text(end, "}}");
   cx_session_free(session);
 }
 
@@ -717,6 +728,7 @@ void rpc_spec(void) {
   it("reads the server's errors", errors_are_read);
   it("cuts long messages between characters", long_messages_are_cut);
   it("answers each server request with the safe answer", server_requests_get_the_safe_answer);
+  it("tells the server the time", the_time_is_told);
   it("gives answers that fit the server's schema", safe_answers_fit_the_schema);
   it("echoes ids exactly", ids_are_echoed_as_they_came);
   it("answers whole or not at all", an_answer_comes_whole_or_not_at_all);

@@ -69,7 +69,7 @@ const char *taken_ready(cx_session *session) {
   text[0] = 0;
   while (cx_session_next_ready(session, &ready) && length < sizeof text - 64) {
     const char *comma = length ? ", " : "";
-    static const char *const kinds[] = {"nothing", "request", "turn", "stream"};
+    static const char *const kinds[] = {"nothing", "request", "turn", "stream", "closed", "server request"};
     if (ready.kind == CODEX_READY_CLOSED)
       length += (size_t)sprintf(text + length, "%sclosed", comma);
     else

@@ -1,8 +1,11 @@
 #include "answers.h"
 
+#include "json.h"
 #include "message.h"
+#include "request.h"
 
 #include <string.h>
+#include <time.h>
 
 typedef struct answer {
   const char *method;
@@ -37,16 +40,51 @@ static const char *body_for(codex_slice method) {
   return unknown;
 }
 
+static int open_answer(cx_buffer *out, codex_slice id) {
+  int status = cx_buffer_append_string(out, "{\"id\":");
+  if (status == CX_OK) status = cx_buffer_append(out, id.bytes, id.length);
+  return status == CX_OK ? cx_buffer_append_byte(out, ',') : status;
+}
+
+/* before: how long the output was. */
+static int close_answer(cx_buffer *out, size_t before, int status) {
+  if (status == CX_OK) status = cx_buffer_append_string(out, "}\n");
+  if (status != CX_OK) out->end = out->start + before;
+  return status;
+}
+
+/* Unix seconds. */
+static int write_time(cx_buffer *out) {
+  int status = cx_buffer_append_string(out, "\"result\":{\"currentTimeAt\":");
+  if (status == CX_OK) status = cx_json_write_integer(out, (int64_t)time(NULL));
+  return status == CX_OK ? cx_buffer_append_byte(out, '}') : status;
+}
+
 int cx_answer_safely(cx_buffer *out, codex_slice id, codex_slice method) {
-  static const char open[] = "{\"id\":";
-  const char *body = body_for(method);
-  size_t length = sizeof open + id.length + strlen(body) + 3;
-  int status = cx_buffer_reserve(out, length); /* once, so that the line comes whole or not at all */
-  if (status != CX_OK) return status;
-  cx_buffer_append_string(out, open);
-  cx_buffer_append(out, id.bytes, id.length);
-  cx_buffer_append_byte(out, ',');
-  cx_buffer_append_string(out, body);
-  cx_buffer_append_string(out, "}\n");
-  return CX_OK;
+  size_t before = cx_buffer_length(out);
+  int status = open_answer(out, id);
+  if (status == CX_OK && CX_SLICE_IS(method, "currentTime/read"))
+    status = write_time(out);
+  else if (status == CX_OK)
+    status = cx_buffer_append_string(out, body_for(method));
+  return close_answer(out, before, status);
+}
+
+int cx_answer_result(cx_buffer *out, codex_slice id, const char *result, size_t length) {
+  size_t before = cx_buffer_length(out);
+  int status = open_answer(out, id);
+  if (status == CX_OK) status = cx_buffer_append_string(out, "\"result\":");
+  if (status == CX_OK) status = cx_write_json(out, result, length);
+  return close_answer(out, before, status);
+}
+
+int cx_answer_error(cx_buffer *out, codex_slice id, int code, const char *message) {
+  size_t before = cx_buffer_length(out);
+  int status = open_answer(out, id);
+  if (status == CX_OK) status = cx_buffer_append_string(out, "\"error\":{\"code\":");
+  if (status == CX_OK) status = cx_json_write_integer(out, code);
+  if (status == CX_OK) status = cx_buffer_append_string(out, ",\"message\":");
+  if (status == CX_OK) status = cx_json_write_string(out, message, strlen(message));
+  if (status == CX_OK) status = cx_buffer_append_byte(out, '}');
+  return close_answer(out, before, status);
 }

@@ -35,9 +35,9 @@ static bool is_json(const char *text, size_t length) {
   return token == CX_JSON_END;
 }
 
-static int write_params(cx_buffer *out, const char *params, size_t length) {
-  if (!is_json(params, length)) return CX_EINVAL;
-  int status = cx_buffer_append(out, params, length);
+int cx_write_json(cx_buffer *out, const char *text, size_t length) {
+  if (!is_json(text, length)) return CX_EINVAL;
+  int status = cx_buffer_append(out, text, length);
   if (status != CX_OK) return status;
   /* inside strings there are none, or it would not be JSON */
   for (size_t i = out->end - length; i < out->end; i++)
@@ -55,7 +55,7 @@ int cx_write_call(cx_buffer *out, uint64_t id, const char *method, const char *p
   }
   if (status == CX_OK && params) {
     status = cx_buffer_append_string(out, ",\"params\":");
-    if (status == CX_OK) status = write_params(out, params, length);
+    if (status == CX_OK) status = cx_write_json(out, params, length);
   }
   if (status == CX_OK) status = cx_buffer_append_string(out, "}\n");
   if (status != CX_OK) out->end = out->start + before;

@@ -58,9 +58,12 @@ void cx_request_fail(codex_request *request, const codex_error *error);
 /* Frees it, wherever it is; the session has let go of it. */
 void cx_request_free(codex_request *request);
 
-/* Appends `{"method":…,"id":…,"params":…}` and a newline. id 0: a notification. Newlines between tokens of
- * params become spaces, so that it is one line. CX_EINVAL when params isn't valid JSON in UTF-8. On failure
- * nothing is appended. */
+/* Appends JSON text, with spaces for its newlines, so that it can be part of a line. CX_OK, CX_ENOMEM,
+ * CX_ELIMIT, or CX_EINVAL when it isn't valid JSON in UTF-8; then something may have been appended. */
+int cx_write_json(cx_buffer *out, const char *text, size_t length);
+
+/* Appends `{"method":…,"id":…,"params":…}` and a newline. id 0: a notification. As cx_write_json,
+ * but on failure nothing is appended. */
 int cx_write_call(cx_buffer *out, uint64_t id, const char *method, const char *params, size_t length);
 
 #endif

@@ -1,9 +1,9 @@
 #include "session.h"
 
-#include "answers.h"
 #include "error.h"
 #include "json.h"
 #include "request.h"
+#include "server_request.h"
 #include "stream.h"
 #include "subscription.h"
 #include "turn.h"
@@ -16,8 +16,7 @@ static void set_overflow(const cx_session *session, codex_error *error) {
                session->output.max >> 20);
 }
 
-/* Ends the connection because what must be sent can't be: CX_ENOMEM or CX_ELIMIT. */
-static void fail_status(cx_session *session, int status) {
+void cx_session_fail_status(cx_session *session, int status) {
   codex_error error;
   if (status == CX_ELIMIT)
     set_overflow(session, &error);
@@ -31,6 +30,7 @@ cx_session *cx_session_new(const codex_options *options) {
   if (!session) return NULL;
   session->max_in_flight = options->max_in_flight ? options->max_in_flight : 1;
   session->max_unread = options->max_unread;
+  session->delivers = options->server_requests;
   session->next_deadline = -1;
   cx_frame_init(&session->frame, options->max_line);
   cx_buffer_init(&session->output, CX_MAX_OUTPUT);
@@ -46,6 +46,8 @@ cx_session *cx_session_new(const codex_options *options) {
   cx_list_init(&session->all_turns);
   cx_list_init(&session->unclaimed);
   cx_list_init(&session->unstarted);
+  cx_list_init(&session->asked);
+  cx_list_init(&session->untold);
   cx_list_init(&session->streams);
   cx_list_init(&session->ready);
   cx_ready_init(&session->closed, CODEX_READY_CLOSED, 0);
@@ -258,6 +260,7 @@ static int route(cx_session *session, const cx_message *message, codex_turn **tu
 static int handle_notification(cx_session *session, const cx_message *message) {
   session->statistics.notifications++;
   int published = cx_subscriptions_publish(session, message);
+  if (CX_SLICE_IS(message->method, "serverRequest/resolved")) cx_server_requests_resolve(session, message);
   if (published != CX_OK || !message->turn_id.bytes) return published;
   codex_turn *turn;
   int status = route(session, message, &turn);
@@ -267,19 +270,16 @@ static int handle_notification(cx_session *session, const cx_message *message) {
   status = cx_turn_collect(turn, message, &happened);
   if (!turn->claimed) session->unclaimed_bytes += cx_turn_held(turn) - held; /* it may have become less */
   if (turn->started || happened & CODEX_WATCH_END) cx_list_remove(&turn->in_unstarted);
-  if (happened & CODEX_WATCH_END) note_overtaken(session, turn);
+  if (happened & CODEX_WATCH_END) {
+    note_overtaken(session, turn);
+    int answered = cx_server_requests_turn_over(session, turn);
+    if (status == CX_OK) status = answered;
+  }
   turn_happened(session, turn, happened);
   if (turn->references == 0 && turn->claimed && turn->state != CODEX_TURN_RUNNING)
     forget_turn(session, turn);
   else if (!turn->claimed)
     limit_unclaimed(session); /* which may free this very turn */
-  return status;
-}
-
-static int handle_request(cx_session *session, const cx_message *message) {
-  session->statistics.server_requests++;
-  int status = cx_answer_safely(&session->output, message->id, message->method);
-  if (status == CX_OK) session->statistics.answers++;
   return status;
 }
 
@@ -378,7 +378,7 @@ static int handle_line(cx_session *session, codex_slice line) {
   if (status != CX_OK) return status;
   switch (message.kind) {
   case CX_MESSAGE_NOTIFICATION: return handle_notification(session, &message);
-  case CX_MESSAGE_REQUEST: return handle_request(session, &message);
+  case CX_MESSAGE_REQUEST: return cx_server_requests_add(session, &message);
   case CX_MESSAGE_RESULT:
   case CX_MESSAGE_ERROR: return handle_answer(session, &message);
   default: session->statistics.invalid_lines++; return CX_OK;
@@ -387,7 +387,7 @@ static int handle_line(cx_session *session, codex_slice line) {
 
 char *cx_session_reserve(cx_session *session, size_t *space) {
   char *room = cx_frame_reserve(&session->frame, space);
-  if (!room) fail_status(session, CX_ENOMEM);
+  if (!room) cx_session_fail_status(session, CX_ENOMEM);
   return room;
 }
 
@@ -416,7 +416,7 @@ bool cx_session_step(cx_session *session, size_t budget) {
     cx_frame_take(&session->frame);
     handled += line.length + 1;
     status = handle_line(session, line);
-    if (status != CX_OK) fail_status(session, status);
+    if (status != CX_OK) cx_session_fail_status(session, status);
   }
   cx_frame_clear(&session->frame); /* nobody will ask for what still comes */
   return false;
@@ -448,6 +448,7 @@ void cx_session_fail(cx_session *session, const codex_error *error) {
     turn_happened(session, turn, CODEX_WATCH_END);
     if (turn->references == 0) forget_turn(session, turn);
   }
+  cx_server_requests_end(session);
   cx_subscriptions_end(session);
   cx_ready_post(&session->ready, &session->closed);
 }
@@ -459,7 +460,7 @@ static void send_request(cx_session *session, codex_request *request) {
   if (status == CX_OK) status = cx_buffer_append(&session->output, request->line, request->line_length);
   if (status != CX_OK) {
     cx_map_remove(&session->sent, (const char *)&request->id, sizeof request->id);
-    fail_status(session, status);
+    cx_session_fail_status(session, status);
     return;
   }
   cx_list_remove(&request->in_session);
@@ -481,7 +482,7 @@ static void send_request(cx_session *session, codex_request *request) {
 static void send_probe(cx_session *session) {
   codex_request *probe;
   if (cx_request_new(&probe, ++session->last_id, "thread/loaded/list", "{\"limit\":1}", 11) != CX_OK) {
-    fail_status(session, CX_ENOMEM);
+    cx_session_fail_status(session, CX_ENOMEM);
     return;
   }
   probe->session = session;

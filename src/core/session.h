@@ -32,6 +32,10 @@ typedef struct cx_session {
   cx_map turns;       /* by turn id */
   cx_usages usages;
   cx_list queue, on_wire, all_turns, unclaimed, unstarted, ready;
+  bool delivers;         /* the server's requests are given out */
+  cx_list asked, untold; /* of the server, see server_request.h */
+  unsigned asked_count;
+  size_t asked_bytes;
   cx_list streams;    /* of the connection */
   codex_stream *kept; /* one of them: notifications outside of turns, for whoever asks first */
   cx_ready closed;
@@ -41,7 +45,7 @@ typedef struct cx_session {
   unsigned unclaimed_count;
   size_t unclaimed_bytes;
   size_t queued_bytes;
-  uint64_t last_id, last_turn, last_stream, written;
+  uint64_t last_id, last_turn, last_stream, last_server_request, written;
   double next_deadline; /* no request ends sooner; negative: none has a deadline */
   codex_error error;    /* kind is not NONE once the connection has ended */
   codex_statistics statistics;
@@ -64,6 +68,9 @@ bool cx_session_step(cx_session *session, size_t budget);
 
 /* Ends the connection: every open request and turn ends with this error. Only the first error counts. */
 void cx_session_fail(cx_session *session, const codex_error *error);
+
+/* The same for what must be sent and can't be: CX_ENOMEM or CX_ELIMIT. */
+void cx_session_fail_status(cx_session *session, int status);
 
 /* Bytes to be written; consume them with cx_buffer_consume. */
 static inline cx_buffer *cx_session_output(cx_session *session) {

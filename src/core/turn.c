@@ -85,6 +85,13 @@ static void free_partial(codex_turn *turn, size_t index) {
   *partial = turn->partials[--turn->partial_count];
 }
 
+static void free_open_item(codex_turn *turn, cx_open_item *open) {
+  turn->collected -= open->item.length;
+  free(open->id.bytes);
+  free(open->item.bytes);
+  *open = turn->open_items[--turn->open_count];
+}
+
 void cx_turn_free(codex_turn *turn) {
   cx_turn_drop_events(turn);
   cx_list_remove(&turn->in_session);
@@ -93,9 +100,12 @@ void cx_turn_free(codex_turn *turn) {
   cx_list_remove(&turn->ready.node);
   while (turn->partial_count)
     free_partial(turn, turn->partial_count - 1);
+  while (turn->open_count)
+    free_open_item(turn, &turn->open_items[turn->open_count - 1]);
   for (size_t i = 0; i < turn->item_count; i++)
     free(turn->items[i].bytes);
   free(turn->items);
+  free(turn->open_items);
   free(turn->partials);
   free(turn->id.bytes);
   free(turn->thread_id.bytes);
@@ -227,11 +237,71 @@ static int keep_final(codex_turn *turn, codex_slice final, codex_slice item, con
   return CX_OK;
 }
 
+static cx_open_item *find_open_item(const codex_turn *turn, codex_slice id) {
+  for (size_t i = turn->open_count; i-- > 0;)
+    if (cx_slice_is(id, turn->open_items[i].id.bytes, turn->open_items[i].id.length))
+      return &turn->open_items[i];
+  return NULL;
+}
+
+codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id) {
+  const cx_open_item *open = find_open_item(turn, id);
+  return open ? text_slice(&open->item) : (codex_slice){NULL, 0};
+}
+
+static void close_item(codex_turn *turn, codex_slice id) {
+  cx_open_item *open = id.bytes ? find_open_item(turn, id) : NULL;
+  if (open) free_open_item(turn, open);
+}
+
+static int open_item(codex_turn *turn, const cx_message *message) {
+  if (!message->item.bytes || !message->item_id.bytes) return CX_OK;
+  close_item(turn, message->item_id);
+  if (turn->open_count == turn->open_capacity &&
+      grow((void **)&turn->open_items, &turn->open_capacity, sizeof *turn->open_items) != CX_OK)
+    return CX_ENOMEM;
+  if (!charge(turn, message->item.length)) return CX_OK;
+  cx_open_item *open = &turn->open_items[turn->open_count++];
+  *open = (cx_open_item){0};
+  int status = text_set(&open->id, message->item_id);
+  if (status == CX_OK) status = text_set(&open->item, message->item);
+  if (status != CX_OK) {
+    open->item.length = message->item.length; /* what was charged */
+    free_open_item(turn, open);
+  }
+  return status;
+}
+
+/* A patch that is still being written: its changes take the place of those it was told of with. */
+static int update_patch(codex_turn *turn, const cx_message *message) {
+  cx_open_item *open = message->item_id.bytes ? find_open_item(turn, message->item_id) : NULL;
+  codex_slice changes = cx_json_member(message->params, "changes");
+  if (!open || !changes.bytes) return CX_OK;
+  codex_slice item = text_slice(&open->item), old = cx_json_member(item, "changes");
+  if (!old.bytes) return CX_OK;
+  size_t before = (size_t)(old.bytes - item.bytes), after = item.length - before - old.length;
+  size_t length = before + changes.length + after;
+  if (length > item.length && !charge(turn, length - item.length)) return CX_OK;
+  char *bytes = malloc(length);
+  if (!bytes) {
+    if (length > item.length) turn->collected -= length - item.length;
+    return CX_ENOMEM;
+  }
+  memcpy(bytes, item.bytes, before);
+  memcpy(bytes + before, changes.bytes, changes.length);
+  memcpy(bytes + before + changes.length, old.bytes + old.length, after);
+  if (length < item.length) turn->collected -= item.length - length;
+  free(open->item.bytes);
+  open->item = (cx_text){bytes, length};
+  return CX_OK;
+}
+
 static int collect_item(codex_turn *turn, const cx_message *message, size_t *rest) {
   codex_slice item = message->item, final = {NULL, 0};
   const cx_text *kept = NULL;
   int status = CX_OK;
   if (!item.bytes) return CX_OK;
+  close_item(turn, message->item_id);
   if (cx_json_is_string(cx_json_member(item, "type"), "agentMessage"))
     status = collect_message(turn, message, rest, &final);
   if (status == CX_OK) status = keep_item(turn, item, &kept);
@@ -252,6 +322,8 @@ static int collect_usage(codex_turn *turn, const cx_message *message) {
 static int collect_completion(codex_turn *turn, const cx_message *message) {
   int status = text_set(&turn->completed_params, message->params);
   if (status != CX_OK) return status;
+  while (turn->open_count)
+    free_open_item(turn, &turn->open_items[turn->open_count - 1]);
   size_t at = (size_t)(message->turn.bytes - message->params.bytes);
   turn->completion = message->turn.bytes
                          ? (codex_slice){turn->completed_params.bytes + at, message->turn.length}
@@ -294,7 +366,9 @@ static int collect(codex_turn *turn, const cx_message *message, unsigned *happen
   }
   if (CX_SLICE_IS(method, "item/agentMessage/delta")) return collect_delta(turn, message);
   if (CX_SLICE_IS(method, "turn/started")) return collect_root(turn, message);
+  if (CX_SLICE_IS(method, "item/started")) return open_item(turn, message);
   if (CX_SLICE_IS(method, "item/completed")) return collect_item(turn, message, rest);
+  if (CX_SLICE_IS(method, "item/fileChange/patchUpdated")) return update_patch(turn, message);
   if (CX_SLICE_IS(method, "thread/tokenUsage/updated")) return collect_usage(turn, message);
   if (!CX_SLICE_IS(method, "turn/completed")) return CX_OK;
   *happened |= CODEX_WATCH_END;

@@ -16,6 +16,12 @@ typedef struct cx_text {
   size_t length;
 } cx_text;
 
+/* An item that has begun and not completed. */
+typedef struct cx_open_item {
+  cx_text id;
+  cx_text item; /* JSON text, as last told of */
+} cx_open_item;
+
 /* An agent message that has begun: its deltas, still escaped. */
 typedef struct cx_partial {
   cx_text id;
@@ -42,6 +48,8 @@ struct codex_turn {
 
   cx_text *items;
   size_t item_count, item_capacity;
+  cx_open_item *open_items;
+  size_t open_count, open_capacity;
   cx_partial *partials;
   size_t partial_count, partial_capacity;
   cx_buffer spare; /* storage of the message last completed, for the next one */
@@ -49,7 +57,7 @@ struct codex_turn {
   cx_text retrying;         /* why the server tries again, while it does */
   cx_text completed_params; /* of turn/completed */
   codex_slice completion;   /* the turn in there */
-  size_t collected;         /* bytes of items and deltas */
+  size_t collected;         /* bytes of items, open ones included, and deltas */
 
   enum { CX_FINAL_NONE, CX_FINAL_UNPHASED, CX_FINAL_ANSWER } final_rank;
   codex_slice final_text; /* escaped contents: a part of its item, or all of final_copy */
@@ -81,6 +89,10 @@ int cx_turn_start_usage(codex_turn *turn, codex_slice usage);
 
 /* Ends a running turn with an error. */
 void cx_turn_break(codex_turn *turn, const codex_error *error);
+
+/* The JSON text of an item that has begun and not completed, as last told of, by its id; bytes NULL if there
+ * is none. The turn's, until it collects the next. */
+codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id);
 
 /* Drops the events kept for a first stream. */
 void cx_turn_drop_events(codex_turn *turn);

@@ -3,6 +3,7 @@
 
 #include "../core/error.h"
 #include "../core/request.h"
+#include "../core/server_request.h"
 #include "../core/session.h"
 #include "clock.h"
 #include "locate.h"
@@ -277,6 +278,7 @@ static void answer_what_came(codex_client *client) {
   if (client->session->error.kind != CODEX_ERROR_NONE) return;
   client->more = cx_session_step(client->session, SIZE_MAX);
   read_output(client);
+  cx_server_requests_close(client->session);
   flush(client);
 }
 
@@ -400,6 +402,9 @@ static double until(double moment, double now) {
 double codex_client_deadline(const codex_client *client) {
   double now = cx_now(), request = cx_session_deadline(client->session), deadline = -1;
   if (client->more || !cx_list_empty(&client->session->ready)) return 0;
+  /* what was written without the client, such as the answer to a request that was released */
+  bool unwritten = cx_buffer_length(cx_session_output(client->session)) > 0;
+  if (unwritten && client->process.in >= 0 && client->in_interest == 0 && !client->input_broken) return 0;
   if (request >= 0) deadline = until(request, now);
   if (client->gather_until > 0) deadline = sooner(deadline, until(client->gather_until, now));
   if (client->phase == OPEN || client->phase == GONE) return deadline;
@@ -447,6 +452,30 @@ codex_request *codex_client_initialize(codex_client *client, const char *params,
 codex_error_kind codex_client_notify(codex_client *client, const char *method, const char *params,
                                      size_t length) {
   codex_error_kind kind = cx_session_notify(client->session, method, params, length);
+  flush(client);
+  return kind;
+}
+
+codex_server_request *codex_client_next_server_request(codex_client *client) {
+  return cx_session_next_server_request(client->session);
+}
+
+codex_error_kind codex_client_answer(codex_client *client, codex_server_request *request, const char *result,
+                                     size_t length) {
+  codex_error_kind kind = cx_session_answer(client->session, request, result, length);
+  flush(client);
+  return kind;
+}
+
+codex_error_kind codex_client_refuse(codex_client *client, codex_server_request *request, int code,
+                                     const char *message) {
+  codex_error_kind kind = cx_session_refuse(client->session, request, code, message);
+  flush(client);
+  return kind;
+}
+
+codex_error_kind codex_client_answer_safely(codex_client *client, codex_server_request *request) {
+  codex_error_kind kind = cx_session_answer_safely(client->session, request);
   flush(client);
   return kind;
 }

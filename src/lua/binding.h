@@ -72,14 +72,26 @@ int cx_push_error(lua_State *L, const codex_error *error);
 #define CX_REQUEST "codex.core.request"
 #define CX_TURN "codex.core.turn"
 #define CX_STREAM "codex.core.stream"
+#define CX_SERVER_REQUEST "codex.core.server_request"
 
 /* The client's method that opens a stream of its notifications; beside the other streams, in turn.c. */
 int cx_client_stream(lua_State *L);
+
+/* The client's methods for the server's requests; beside their handle, in server_request.c.
+ *
+ * next_server_request() -> the oldest one that wasn't taken, or nil
+ * answer(request, result, label) -> true; nil, message for a result that the schema refuses; or false, kind
+ * refuse(request, code, message), answer_safely(request) -> true; or false, kind */
+int cx_client_next_server_request(lua_State *L);
+int cx_client_answer(lua_State *L);
+int cx_client_refuse(lua_State *L);
+int cx_client_answer_safely(lua_State *L);
 
 /* Each makes its handle type and adds its functions to the module table; stack as for cx_register. */
 void cx_open_client(lua_State *L);
 void cx_open_request(lua_State *L);
 void cx_open_turn(lua_State *L);
+void cx_open_server_request(lua_State *L);
 void cx_open_json(lua_State *L);
 void cx_open_codec(lua_State *L);
 void cx_open_system(lua_State *L);

@@ -31,6 +31,7 @@ static void read_options(lua_State *L, int index, codex_options *options) {
   options->env = (const char *const *)list_field(L, index, "env");
   lua_getfield(L, index, "shared_group");
   options->shared_group = lua_toboolean(L, -1);
+  options->server_requests = true;
   lua_getfield(L, index, "max_in_flight");
   if (!lua_isnil(L, -1)) options->max_in_flight = (unsigned)luaL_checkinteger(L, -1);
   lua_getfield(L, index, "max_line");
@@ -80,11 +81,11 @@ static int client_dispatch(lua_State *L) {
   return 0;
 }
 
-/* next_ready() -> "request", "turn", "stream" or "closed", serial; or nothing */
+/* next_ready() -> "request", "turn", "stream", "closed" or "server_request", serial; or nothing */
 static int client_next_ready(lua_State *L) {
   codex_ready ready;
   if (!codex_client_next_ready(check_client(L), &ready)) return 0;
-  static const char *const names[] = {"none", "request", "turn", "stream", "closed"};
+  static const char *const names[] = {"none", "request", "turn", "stream", "closed", "server_request"};
   lua_pushstring(L, names[ready.kind]);
   lua_pushinteger(L, (lua_Integer)ready.serial);
   return 2;
@@ -140,6 +141,7 @@ static int client_statistics(lua_State *L) {
                   {"notifications", s->notifications},
                   {"dropped_turns", s->dropped_turns},
                   {"server_requests", s->server_requests},
+                  {"refused_requests", s->refused_requests},
                   {"answers", s->answers},
                   {"wakeups", s->wakeups}};
   lua_createtable(L, 0, sizeof counters / sizeof *counters);
@@ -265,6 +267,10 @@ void cx_open_client(lua_State *L) {
                                      {"turn", client_turn},
                                      {"child_turn", client_child_turn},
                                      {"stream", cx_client_stream},
+                                     {"next_server_request", cx_client_next_server_request},
+                                     {"answer", cx_client_answer},
+                                     {"refuse", cx_client_refuse},
+                                     {"answer_safely", cx_client_answer_safely},
                                      {"release", client_gc},
                                      {NULL, NULL}};
   cx_new_handle_type(L, CX_CLIENT, methods, client_gc);

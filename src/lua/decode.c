@@ -2,6 +2,8 @@
 
 #include "../core/message.h"
 
+#include <string.h>
+
 typedef struct decoder {
   lua_State *L;
   cx_json_reader *reader;
@@ -244,4 +246,12 @@ void cx_push_json(lua_State *L, codex_slice text, cx_type_id type) {
   else if (!cx_decode(L, text, type, CX_JSON_LENIENT, &reader))
     luaL_error(L, "the server sent JSON that can't be read: %s at byte %d", reader.error,
                (int)reader.position);
+}
+
+cx_type_id cx_params_member(const char *notification, const char *member) {
+  const cx_method *method = cx_schema_method(CX_METHOD_NOTIFICATION, notification, strlen(notification));
+  unsigned hint = 0;
+  const cx_type *type = cx_schema_type(method ? method->params : 0);
+  int n = type->kind == CX_TYPE_STRUCT ? cx_schema_find_wire(type, member, strlen(member), &hint) : -1;
+  return n < 0 ? 0 : cx_schema_field(type, (unsigned)n)->type;
 }

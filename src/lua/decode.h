@@ -19,6 +19,9 @@ int cx_push_decoded(lua_State *L, codex_slice text, cx_type_id type, cx_json_mod
  * nil. */
 void cx_push_json(lua_State *L, codex_slice text, cx_type_id type);
 
+/* The type of a member of a notification's params. */
+cx_type_id cx_params_member(const char *notification, const char *member);
+
 /* Pushes one of the schema's strings by its number, which is cheaper than by its text. */
 void cx_push_name(lua_State *L, uint16_t number);
 

@@ -143,6 +143,7 @@ int luaopen_codex_core(lua_State *L) {
   cx_open_client(L);
   cx_open_request(L);
   cx_open_turn(L);
+  cx_open_server_request(L);
   lua_pushlightuserdata(L, NULL);
   lua_setfield(L, -2, "null");
   lua_pushvalue(L, -2);

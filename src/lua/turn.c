@@ -65,15 +65,6 @@ static int turn_error(lua_State *L) {
   return cx_push_error(L, codex_turn_error(check_turn(L)));
 }
 
-/* The type of a member of a notification's params. */
-static cx_type_id params_member(const char *notification, const char *member) {
-  const cx_method *method = cx_schema_method(CX_METHOD_NOTIFICATION, notification, strlen(notification));
-  unsigned hint = 0;
-  const cx_type *type = cx_schema_type(method ? method->params : 0);
-  int n = type->kind == CX_TYPE_STRUCT ? cx_schema_find_wire(type, member, strlen(member), &hint) : -1;
-  return n < 0 ? 0 : cx_schema_field(type, (unsigned)n)->type;
-}
-
 /* As cx_push_json, for what the turn may replace meanwhile: a finalizer of the user's can run the loop. */
 static void push_copied_json(lua_State *L, codex_slice text, cx_type_id type) {
   cx_push_slice(L, text);
@@ -85,8 +76,8 @@ static void push_copied_json(lua_State *L, codex_slice text, cx_type_id type) {
 /* collected() -> { items, final_response, prior_usage, first_usage, last_usage, completion } */
 static int turn_collected(lua_State *L) {
   codex_turn *turn = check_turn(L);
-  cx_type_id item = params_member("item/completed", "item");
-  cx_type_id usage = params_member("thread/tokenUsage/updated", "tokenUsage");
+  cx_type_id item = cx_params_member("item/completed", "item");
+  cx_type_id usage = cx_params_member("thread/tokenUsage/updated", "tokenUsage");
   size_t count = codex_turn_item_count(turn);
   lua_createtable(L, 0, 6);
   lua_createtable(L, (int)count, 0);
@@ -103,14 +94,14 @@ static int turn_collected(lua_State *L) {
   lua_setfield(L, -2, "first_usage");
   push_copied_json(L, codex_turn_last_usage(turn), usage);
   lua_setfield(L, -2, "last_usage");
-  cx_push_json(L, codex_turn_completion(turn), params_member("turn/completed", "turn"));
+  cx_push_json(L, codex_turn_completion(turn), cx_params_member("turn/completed", "turn"));
   lua_setfield(L, -2, "completion");
   return 1;
 }
 
 /* retrying() -> the error that the server told of last, if it is trying again since; or nil */
 static int turn_retrying(lua_State *L) {
-  push_copied_json(L, codex_turn_retrying(check_turn(L)), params_member("error", "error"));
+  push_copied_json(L, codex_turn_retrying(check_turn(L)), cx_params_member("error", "error"));
   return 1;
 }
 

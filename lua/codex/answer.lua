@@ -1,0 +1,186 @@
+--- What handlers return, as the protocol's answers.
+
+local core = require "codex.core"
+local lazy = require "codex.lazy"
+
+local accounts = lazy "codex.account"
+local elicitations = lazy "codex.elicitation"
+local user_inputs = lazy "codex.user_input"
+
+local M = {}
+
+-- What a decision is called here → on the wire.
+local words = {
+  accept = "accept",
+  accept_for_session = "acceptForSession",
+  acceptForSession = "acceptForSession",
+  decline = "decline",
+  cancel = "cancel",
+}
+local our_words = { acceptForSession = "accept_for_session" }
+local usual = { "accept", "accept_for_session", "decline", "cancel" }
+
+-- The two old methods decide in other words.
+local old_words = {
+  accept = "approved",
+  acceptForSession = "approved_for_session",
+  decline = { denied = { rejection = "the user declined" } },
+  cancel = "abort",
+}
+
+-- ---- decisions ----
+
+-- What the server says it takes; `decline` it takes as well where it doesn't say so.
+local function offered(list)
+  local decisions, declines = {}, false
+  for index, decision in ipairs(list) do
+    decisions[index] = our_words[decision] or decision
+    declines = declines or decision == "decline"
+  end
+  if not declines then decisions[#decisions + 1] = "decline" end
+  return decisions
+end
+
+--- What an approval may be answered with; nil for what isn't one.
+---@param request codex.ServerRequest
+---@return (string|table)[]?
+function M.decisions(request)
+  local kind, list = request.kind, request.params.available_decisions
+  if kind == "permissions" then return { "accept", "accept_for_session", "decline" } end
+  if kind == "mcp_tool" then return elicitations.decisions(request.params) end
+  if kind ~= "command" and kind ~= "file_change" then return nil end
+  return offered(type(list) == "table" and #list > 0 and list or usual)
+end
+
+local function expected(request)
+  local names = {}
+  for _, decision in ipairs(request.decisions or usual) do
+    if type(decision) == "string" then names[#names + 1] = "'" .. decision .. "'" end
+  end
+  return table.concat(names, ", ") .. ", a boolean or a table of the protocol's answer"
+end
+
+local function shown(value)
+  if type(value) ~= "string" then return type(value) end
+  return #value > 40 and "a string" or "'" .. value .. "'"
+end
+
+local function refuse(request, value)
+  return nil, ("%s: the handler returned %s, expected %s"):format(request.method, shown(value), expected(request))
+end
+
+-- The decision as a word of the wire, if it is one.
+local function word_of(value)
+  if value == true then return "accept" end
+  if value == false then return "decline" end
+  return type(value) == "string" and words[value] or nil
+end
+
+-- ---- permissions ----
+
+local is_within
+
+-- Whether each entry of a list is within one of another.
+local function all_within(granted, asked)
+  for _, one in ipairs(granted) do
+    local found = false
+    for _, other in ipairs(asked) do
+      found = found or is_within(one, other)
+    end
+    if not found then return false end
+  end
+  return true
+end
+
+local lesser = { read = { write = true }, deny = { read = true, write = true } }
+
+local function is_lesser_access(granted, asked)
+  return lesser[granted] ~= nil and lesser[granted][asked] == true
+end
+
+-- Whether what is granted is what was asked for, or less.
+is_within = function(granted, asked, name)
+  if granted == asked or granted == false or granted == core.null then return true end
+  if type(granted) == "number" and type(asked) == "number" then return granted <= asked end
+  if name == "access" then return is_lesser_access(granted, asked) end
+  if type(granted) ~= "table" then return false end
+  if next(granted) == nil then return true end
+  if type(asked) ~= "table" then return false end
+  if granted[1] ~= nil then return all_within(granted, asked) end
+  for key, value in pairs(granted) do
+    if not is_within(value, asked[key], key) then return false end
+  end
+  return true
+end
+
+local function permissions_result(request, value)
+  local word = word_of(value)
+  if word == "accept" then return { permissions = request.params.permissions, scope = "turn" } end
+  if word == "acceptForSession" then return { permissions = request.params.permissions, scope = "session" } end
+  if word then return { permissions = {}, scope = "turn" } end
+  if type(value) ~= "table" then return refuse(request, value) end
+  if not is_within(value.permissions or {}, request.params.permissions) then
+    return nil, request.method .. ": the handler granted more than was asked for"
+  end
+  return value
+end
+
+-- ---- by kind ----
+
+local function old_result(request, value)
+  local word = word_of(value)
+  if word then return { decision = old_words[word] } end
+  if type(value) ~= "table" then return refuse(request, value) end
+  return value
+end
+
+-- A table is the protocol's answer, or one of its decisions.
+local function decision_result(request, value)
+  if not request.method:find "/" then return old_result(request, value) end
+  local word = word_of(value)
+  if word then return { decision = word } end
+  if type(value) ~= "table" then return refuse(request, value) end
+  if value.decision == nil then return { decision = value } end
+  return { decision = type(value.decision) == "string" and words[value.decision] or value.decision }
+end
+
+local by_kind = {
+  command = decision_result,
+  file_change = decision_result,
+  permissions = permissions_result,
+  mcp_tool = function(request, value)
+    return elicitations.approval_to_answer(request, value)
+  end,
+  elicitation = function(request, value)
+    return elicitations.to_answer(request, value)
+  end,
+  user_input = function(request, value)
+    return user_inputs.to_answer(request, value)
+  end,
+  token_refresh = function(_, value)
+    return accounts.token_to_answer(value)
+  end,
+  attestation = function(_, value)
+    return type(value) == "string" and { token = value } or value
+  end,
+}
+
+--- The protocol's answer for what a handler returned. Nil for none, which gets the safe answer; then with a message if
+--- that is a mistake.
+---@param request codex.ServerRequest
+---@param value any
+---@return table? result
+---@return string? message
+function M.result(request, value)
+  local convert = by_kind[request.kind]
+  if convert then
+    local result, message = convert(request, value)
+    if result == nil or type(result) == "table" then return result, message end
+    value = result
+  end
+  if value == nil or value == false then return nil end
+  if type(value) == "table" then return value end
+  return nil, ("%s: the handler returned %s, expected a table"):format(request.method, shown(value))
+end
+
+return M

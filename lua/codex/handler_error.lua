@@ -1,0 +1,36 @@
+--- What handlers raise reaches those who asked for it with `client:on("handler_error")`, else stderr, once a handler.
+
+local errors = require "codex.error"
+local task = require "codex.task"
+
+local M = {}
+
+--- Whose handler it is, and whether stderr has heard of it.
+---@class codex.HandlerSource
+---@field method string
+---@field told? boolean
+
+local function say(method, err)
+  io.stderr:write(("codex: a handler of '%s' failed: %s\n"):format(method, tostring(err)))
+end
+
+---@param client codex.Client
+---@param source codex.HandlerSource
+---@param err any
+---@param about? codex.Event|codex.ServerRequest what it was called with
+function M.report(client, source, err, about)
+  if client.closed and (errors.is_error(err, "closed") or errors.is_error(err, "cancelled")) then return end
+  local reported = false
+  for _, handler in ipairs(client._error_handlers) do
+    reported = true
+    local handling = task.background(handler, err, about)
+    handling:when_over(function()
+      if handling.status == "failed" then say("handler_error", handling:failure()) end
+    end)
+  end
+  if reported or source.told then return end
+  source.told = true
+  say(source.method, err)
+end
+
+return M

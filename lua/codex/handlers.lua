@@ -1,0 +1,246 @@
+--- Who answers the server: handlers, each in a task of its own, found where they are nearest.
+
+local answers = require "codex.answer"
+local core = require "codex.core"
+local errors = require "codex.error"
+local failures = require "codex.handler_error"
+local lazy = require "codex.lazy"
+local loop = require "codex.loop"
+local requests = require "codex.server_request"
+local task = require "codex.task"
+
+local tools = lazy "codex.tool"
+
+local M = {}
+
+--- Handlers of a turn, a thread or a client.
+---@class codex.Handlers
+---@field approval_handler? fun(request: codex.ServerRequest): any
+---@field user_input_handler? fun(request: codex.ServerRequest): any
+---@field elicitation_handler? fun(request: codex.ServerRequest): any
+---@field request_handler? fun(request: codex.ServerRequest): any
+---@field token_handler? fun(request: codex.ServerRequest): any of a client only
+---@field tools? codex.ToolRegistry of a thread only
+
+-- Which of them answers what. `request_handler` answers whatever has none at the same place.
+local by_kind = {
+  command = "approval_handler",
+  file_change = "approval_handler",
+  permissions = "approval_handler",
+  mcp_tool = "approval_handler",
+  user_input = "user_input_handler",
+  elicitation = "elicitation_handler",
+  token_refresh = "token_handler",
+}
+
+-- ---- options ----
+
+--- The handlers among options: nil when there are none. Raises for what can't be called.
+---@param label string
+---@param options table
+---@param names table<string, boolean>
+---@return codex.Handlers?
+function M.of(label, options, names)
+  local handlers
+  for name in pairs(names) do
+    local handler = options[name]
+    if handler ~= nil and name ~= "tools" then
+      task.check_function(label .. "." .. name, handler)
+      handlers = handlers or {}
+      handlers[name] = handler
+    end
+  end
+  return handlers
+end
+
+--- Whether some of them decide about approvals.
+---@param handlers? codex.Handlers
+---@return boolean
+function M.asks(handlers)
+  return handlers ~= nil and (handlers.approval_handler or handlers.request_handler) ~= nil
+end
+
+-- ---- finding ----
+
+-- What answers, and whose failures those of it are.
+local function in_reach(handlers, request)
+  local registry = handlers.tools
+  if request.kind == "tool" and registry then
+    return function(asked, report)
+      return tools.call(registry, asked, report)
+    end, registry
+  end
+  local handler = handlers[by_kind[request.kind]] or handlers.request_handler
+  return handler, handler
+end
+
+-- The thread that has the handlers: of a sub-agent's, the user's.
+local function lane_of(client, request)
+  local lane = request.thread_id and client._lanes[request.thread_id]
+  if lane then return lane end
+  local turn = request.turn
+  return turn and client._lanes[turn.thread_id]
+end
+
+local function find(client, request)
+  local lane = lane_of(client, request) or {}
+  for _, handlers in ipairs { lane.turn_handlers or {}, lane.thread_handlers or {}, client._handlers or {} } do
+    local handler, owner = in_reach(handlers, request)
+    if handler then return handler, owner end
+  end
+end
+
+-- ---- handlers ----
+
+local function report(client, request, owner, err)
+  local source = client._handler_sources[owner]
+  if not source then
+    source = { method = request.method }
+    client._handler_sources[owner] = source
+  end
+  failures.report(client, source, err, request)
+end
+
+-- Sends what a handler returned, or the safe answer; answers why it couldn't be sent.
+local function send(request, answer)
+  local result, message = answers.result(request, answer)
+  local sent, why
+  if result ~= nil then
+    sent, why = request:_send(result)
+  end
+  if sent then return end
+  request:_answer_safely()
+  if message or sent == nil and why then return errors.new("invalid_argument", message or why) end
+  if why == "overflow" then return errors.new("overflow", request.method .. ": the answer is too large to be sent") end
+end
+
+local function too_late(request)
+  return errors.new("cancelled", request.method .. ": the answer came when nobody wanted it any more")
+end
+
+-- The whole of a handler's task. What nobody wants an answer to is left to the core, which answers when it is let go
+-- unless the server has called it off by then.
+local function run(request, handler, tell)
+  local returned, answer = task.attempt(handler, request, tell)
+  local failure
+  if not request:_is_open() then
+    local late = returned and answer ~= nil and request.cancelled and not request._timed_out
+    failure = not returned and answer or late and too_late(request) or nil
+  elseif returned then
+    failure = send(request, answer)
+  else
+    failure = answer
+    request:_answer_safely()
+  end
+  request._handle:release()
+  if failure ~= nil then tell(failure) end
+end
+
+-- Ends the wait for an answer that takes too long.
+local function limit(client, request, tell)
+  local seconds = client._handler_timeout
+  if not seconds then return end
+  local timer = loop.timers:add(core.now() + seconds, function()
+    if not request:_is_open() then return end
+    request:_answer_safely()
+    request._timed_out = true
+    request:_cancel()
+    tell(errors.new("timeout", ("%s: no answer after %g seconds"):format(request.method, seconds)))
+  end)
+  request._on_over = function()
+    loop.timers:remove(timer)
+  end
+end
+
+-- ---- programs that ask for requests ----
+
+--- Requests that nobody has a handler for, and who waits for them.
+---@class codex.Inbox
+local Inbox = {}
+Inbox.__index = Inbox
+
+function Inbox:close()
+  self.closed = true
+  for index, inbox in ipairs(self._client._inboxes) do
+    if inbox == self then table.remove(self._client._inboxes, index) end
+  end
+  for _, request in ipairs(self._queue) do
+    request:_answer_safely()
+  end
+  self._queue = {}
+  task.wake(self._source)
+end
+
+Inbox.__close = Inbox.close
+
+local function put(inbox, request)
+  table.insert(inbox._queue, request)
+  task.wake(inbox._source)
+end
+
+local function take(inbox)
+  local client = inbox._client
+  while not inbox.closed do
+    local request = table.remove(inbox._queue, 1)
+    if request and request:_is_open() then return request end
+    if not request then
+      local kind, _, message = client._core:error()
+      if kind then inbox:close() end
+      if kind and kind ~= "closed" then client:_raise(kind, message) end
+      if not kind and task.park(inbox._source, nil, true) == "cancelled" then task.raise_cancelled() end
+    end
+  end
+end
+
+-- ---- what the client tells ----
+
+-- Has a request that has just come answered.
+local function begin(client, handle)
+  local request = requests.new(client, handle)
+  local handler, owner = find(client, request)
+  local inbox = client._inboxes[1]
+  if not handler and not inbox then return handle:release() end
+  client._asked[handle:serial()] = request
+  local function tell(err)
+    report(client, request, owner or inbox, err)
+  end
+  limit(client, request, tell)
+  if handler then return task.background(run, request, handler, tell) end
+  put(inbox, request)
+end
+
+--- What the client calls for each request of the server that has come, or was called off after it was taken.
+---@param client codex.Client
+---@param serial integer
+function M.ready(client, serial)
+  local known = client._asked[serial]
+  if known then return known:_cancel() end
+  local handle = client._core:next_server_request()
+  if handle then begin(client, handle) end
+end
+
+--- What the client calls when the connection has ended.
+---@param client codex.Client
+function M.closed(client)
+  for _, inbox in ipairs(client._inboxes) do
+    task.wake(inbox._source)
+  end
+end
+
+--- Adds the methods to the class of clients.
+---@param Client codex.Client
+function M.install(Client)
+  --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop: answer each
+  --- with `request:answer(…)`, then or later; one that is let go gets the safe answer. Ends when the client is closed;
+  --- raises `transport_closed` when the server went.
+  ---@return fun(): codex.ServerRequest?
+  function Client:requests()
+    local inbox = setmetatable({ closed = false, _client = self, _queue = {}, _source = {} }, Inbox)
+    table.insert(self._inboxes, inbox)
+    return function()
+      return take(inbox)
+    end, nil, nil, inbox
+  end
+end
+
+return M

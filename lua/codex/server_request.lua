@@ -1,0 +1,309 @@
+--- A request of the server's, as handlers get it: what it asks, and what a person needs to decide.
+
+local classes = require "codex.class"
+local errors = require "codex.error"
+local failures = require "codex.handler_error"
+local lazy = require "codex.lazy"
+local task = require "codex.task"
+
+local answers = lazy "codex.answer"
+local elicitations = lazy "codex.elicitation"
+
+local M = {}
+
+---@alias codex.ServerRequestKind
+---| "command" may a command run outside of the sandbox
+---| "file_change" may files be changed
+---| "permissions" may the agent have more permissions
+---| "mcp_tool" may a tool of an MCP server run
+---| "tool" run one of the thread's own tools
+---| "user_input" what does the user say
+---| "elicitation" what does the user say to an MCP server
+---| "token_refresh" fresh ChatGPT tokens, where the client holds them
+---| "attestation" a proof of what the client is
+---| "unknown" a method that the schema doesn't know
+
+--- What the server asks. Beside these members it has what belongs to its kind: see `codex.Elicitation` for those of MCP
+--- servers.
+---@class codex.ServerRequest
+---@field kind codex.ServerRequestKind
+---@field method string
+---@field params table as the protocol has them, by their names in Lua
+---@field id integer|string its id on the wire
+---@field thread_id? string
+---@field turn_id? string
+---@field item_id? string
+---@field item? table the item that it is about, as last told of: of a file change, with the diffs in `changes`
+---@field turn? codex.Turn the one that it is asked for, if it is one of ours; of a sub-agent's the user's
+---@field summary string one line for a person, in which nothing can hide
+---@field decisions? (string|table)[] what an approval may be answered with
+---@field command? string kind "command": what the model wrote. What runs is `params.command`, the shell's whole line
+---@field cwd? string where
+---@field reason? string the model's, for what it asks
+---@field questions? table[] kind "user_input": `id`, `header`, `question`, `options`, `is_other`, `is_secret`
+---@field package told? boolean stderr has heard of a failure
+---@field cancelled boolean nobody wants the answer any more: the server has withdrawn the question, its turn is over,
+--- the time is up, or the client was closed
+local ServerRequest = {}
+
+local kinds = {
+  ["item/commandExecution/requestApproval"] = "command",
+  execCommandApproval = "command",
+  ["item/fileChange/requestApproval"] = "file_change",
+  applyPatchApproval = "file_change",
+  ["item/permissions/requestApproval"] = "permissions",
+  ["item/tool/call"] = "tool",
+  ["item/tool/requestUserInput"] = "user_input",
+  ["mcpServer/elicitation/request"] = "elicitation",
+  ["account/chatgptAuthTokens/refresh"] = "token_refresh",
+  ["attestation/generate"] = "attestation",
+}
+
+-- ---- what a person sees ----
+
+local function text_or(value, default)
+  return type(value) == "string" and value or default
+end
+
+-- On one line, with what could deceive a terminal or a reader written out: control characters, and those that turn the
+-- direction of text or take no room.
+local function visible(text)
+  text = text:gsub("\n", "\\n"):gsub("\t", "\\t")
+  text = text:gsub("[%c\127]", function(char)
+    return ("\\x%02x"):format(char:byte())
+  end)
+  text = text:gsub("\194([\128-\159\173])", function(last)
+    return ("\\u{%x}"):format(last:byte())
+  end)
+  return (text:gsub("\226([\128\129])([\128-\191])", function(middle, last)
+    local code = 0x2000 + (middle:byte() - 128) * 64 + last:byte() - 128
+    local hidden = code >= 0x200b and code <= 0x200f or code >= 0x2028 and code <= 0x202e or code >= 0x2060
+    return hidden and ("\\u{%x}"):format(code) or nil
+  end))
+end
+M.visible = visible
+
+local function list_of(value)
+  return type(value) == "table" and value or {}
+end
+
+-- The words of a command, to be read back by a shell.
+local function quoted(words)
+  local list = {}
+  for index, word in ipairs(list_of(words)) do
+    word = tostring(word)
+    list[index] = word:find "^[%w_@%%+=:,./-]+$" and word or "'" .. word:gsub("'", "'\\''") .. "'"
+  end
+  return table.concat(list, " ")
+end
+
+-- What the model wrote, where the server tells it apart from the shell's whole line.
+local function command_of(params)
+  local actions = list_of(params.command_actions)
+  if #actions == 1 and type(actions[1]) == "table" and type(actions[1].command) == "string" then
+    return actions[1].command
+  end
+  if type(params.command) == "table" then return quoted(params.command) end
+  return text_or(params.command)
+end
+
+local function changes_of(request)
+  local names = {}
+  for _, change in ipairs(list_of(list_of(request.item).changes)) do
+    local kind = list_of(change.kind).type or change.kind
+    names[#names + 1] = ("%s (%s)"):format(text_or(change.path, "?"), text_or(kind, "update"))
+  end
+  for path, change in pairs(list_of(request.params.file_changes)) do
+    names[#names + 1] = ("%s (%s)"):format(path, text_or(list_of(change).type, "update"))
+  end
+  table.sort(names)
+  return names[1] and table.concat(names, ", ") or "files"
+end
+
+local function permissions_of(params)
+  local asked = list_of(params.permissions)
+  local names, files = {}, list_of(asked.file_system)
+  if list_of(asked.network).enabled then names[#names + 1] = "network access" end
+  for _, access in ipairs { "read", "write" } do
+    for _, path in ipairs(list_of(files[access])) do
+      names[#names + 1] = access .. " " .. tostring(path)
+    end
+  end
+  for _, entry in ipairs(list_of(files.entries)) do
+    local path = list_of(entry.path)
+    local where = path.path or path.pattern or list_of(path.value).kind
+    names[#names + 1] = ("%s %s"):format(tostring(entry.access), tostring(where))
+  end
+  return names[1] and table.concat(names, ", ") or "nothing"
+end
+
+local function describe_command(request)
+  local params = request.params
+  local network = list_of(params.network_approval_context)
+  local what = request.command and "run: " .. request.command or "run a command"
+  if network.host then what = ("connect to %s (%s)"):format(tostring(network.host), tostring(network.protocol)) end
+  if params.kind == "writeStdin" then what = "write to the command: " .. (request.command or "?") end
+  return request.cwd and ("%s (in %s)"):format(what, request.cwd) or what
+end
+
+local describe = {
+  command = describe_command,
+  file_change = function(request)
+    local root = request.params.grant_root
+    return "change " .. changes_of(request) .. (root and ", and all under " .. tostring(root) or "")
+  end,
+  permissions = function(request)
+    return "grant " .. permissions_of(request.params)
+  end,
+  mcp_tool = function(request)
+    local names = { text_or(request.server_name, "?"), text_or(request.tool_name, "?") }
+    return ("call the tool %s of the MCP server %s"):format(names[2], names[1])
+  end,
+  tool = function(request)
+    local namespace = request.params.namespace
+    return "call the tool " .. (namespace and namespace .. "." or "") .. text_or(request.params.tool, "?")
+  end,
+  user_input = function(request)
+    local first = list_of(list_of(request.questions)[1])
+    return "answer: " .. text_or(first.question, "nothing")
+  end,
+  elicitation = function(request)
+    return ("answer the MCP server %s: %s"):format(text_or(request.server_name, "?"), text_or(request.message, ""))
+  end,
+  token_refresh = function()
+    return "give fresh ChatGPT tokens"
+  end,
+}
+
+local function summary_of(request)
+  local describe_it = describe[request.kind]
+  local text = describe_it and describe_it(request) or "answer " .. request.method
+  if request.reason then text = text .. ": " .. request.reason end
+  return visible(text)
+end
+
+-- ---- making ----
+
+local function fill_in(request)
+  local params, kind = request.params, request.kind
+  request.thread_id = params.thread_id or params.conversation_id
+  request.turn_id = params.turn_id
+  request.item_id = params.item_id or params.call_id
+  request.reason, request.cwd = text_or(params.reason), text_or(params.cwd)
+  if kind == "command" then request.command = command_of(params) end
+  if kind == "user_input" then request.questions = list_of(params.questions) end
+  if request.method == "mcpServer/elicitation/request" then
+    for name, value in pairs(elicitations.fields(params)) do
+      request[name] = value
+    end
+    if elicitations.is_tool_approval(params) then request.kind = "mcp_tool" end
+  end
+  request.decisions = answers.decisions(request)
+  request.summary = summary_of(request)
+end
+
+--- Wraps the core's handle.
+---@param client codex.Client
+---@param handle userdata
+---@return codex.ServerRequest
+function M.new(client, handle)
+  local method, params = handle:method(), handle:params()
+  local request = setmetatable({
+    cancelled = false,
+    id = handle:id(),
+    item = handle:item(),
+    kind = kinds[method] or "unknown",
+    method = method,
+    params = type(params) == "table" and params or {},
+    _client = client,
+    _handle = handle,
+    _on_cancelled = {},
+  }, ServerRequest)
+  fill_in(request)
+  return request
+end
+
+function ServerRequest:__index(name)
+  if name == "turn" then return self._client._turns[self._handle:turn()] end
+  return ServerRequest[name]
+end
+
+function ServerRequest:__tostring()
+  return ("codex request %s (%s)"):format(tostring(self.id), self.method)
+end
+
+-- ---- while it is open ----
+
+local function start(request, fn)
+  local calling = task.background(fn)
+  calling:when_over(function()
+    if calling.status == "failed" then failures.report(request._client, request, calling:failure(), request) end
+  end)
+end
+
+--- Calls `fn()`, in a task of its own, once nobody wants the answer any more; at once if that is so already.
+---@param fn fun()
+function ServerRequest:when_cancelled(fn)
+  task.check_function("when_cancelled", fn)
+  if self.cancelled then return start(self, fn) end
+  table.insert(self._on_cancelled, fn)
+end
+
+-- Nobody wants the answer any more.
+function ServerRequest:_cancel()
+  if self.cancelled then return end
+  self.cancelled = true
+  self:_over()
+  for _, fn in ipairs(self._on_cancelled) do
+    start(self, fn)
+  end
+  self._on_cancelled = {}
+end
+
+-- There is nothing to wait for any more.
+function ServerRequest:_over()
+  if self._on_over then self._on_over() end
+  self._on_over = nil
+end
+
+-- Whether an answer still counts.
+function ServerRequest:_is_open()
+  return not self.cancelled and self._handle:open()
+end
+
+-- Gives the safe answer unless there was one. An answer that the server is about to call off is left to the core, which
+-- gives it when the object is let go.
+function ServerRequest:_answer_safely()
+  self:_over()
+  self._client._core:answer_safely(self._handle)
+end
+
+-- Sends the protocol's answer: true; or nil and a message for what the schema refuses, or false and why.
+function ServerRequest:_send(result)
+  local sent, why = self._client._core:answer(self._handle, result, self.method)
+  if sent then self:_over() end
+  return sent, why
+end
+
+--- Answers with what a handler would return: of a request that `client:requests()` gave. Raises `invalid_argument` for
+--- what its kind doesn't take; it is still open then.
+---@param answer any
+---@return boolean sent false: it was answered already, or nobody wants the answer any more
+function ServerRequest:answer(answer)
+  if not self:_is_open() then return false end
+  local result, message = answers.result(self, answer)
+  if result == nil then
+    if message then errors.argument(message) end
+    self:_answer_safely()
+    return true
+  end
+  local sent, why = self:_send(result)
+  if sent then return true end
+  if sent == nil then errors.argument(why) end
+  if why == "overflow" then errors.raise("overflow", self.method .. ": the answer is too large to be sent") end
+  return false
+end
+
+classes.guard(ServerRequest, "request")
+
+return M
