@@ -64,6 +64,7 @@ build = {
     ["codex.answer"] = "lua/codex/answer.lua",
     ["codex.api"] = "lua/codex/api.lua",
     ["codex.chain"] = "lua/codex/chain.lua",
+    ["codex.channel"] = "lua/codex/channel.lua",
     ["codex.class"] = "lua/codex/class.lua",
     ["codex.client"] = "lua/codex/client.lua",
     ["codex.client_threads"] = "lua/codex/client_threads.lua",

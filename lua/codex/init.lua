@@ -5,6 +5,7 @@
 ---     local thread = client:thread_start{ sandbox = "workspace_write" }
 ---     print(thread:run("Say hello in one sentence.").final_response)
 
+local channels = require "codex.channel"
 local client = require "codex.client"
 local core = require "codex.core"
 local errors = require "codex.error"
@@ -40,6 +41,9 @@ local codex = {
   gather = task.gather,
   sleep = task.sleep,
   timeout = task.timeout,
+  scope = task.scope,
+  channel = channels.channel,
+  event = channels.event,
   step = task.step,
 
   is_error = errors.is_error,

@@ -148,7 +148,15 @@ end
 
 local finished = 0 -- how many tasks have ended, to know their order
 
-local function finish(task, status)
+local finish -- below: a task may be the last that its parent waits for
+
+-- Of tasks that end with the one that started them, the last one is over, maybe.
+local function child_over(parent, child)
+  parent._children[child] = nil
+  if parent._final_status and not next(parent._children) then finish(parent, parent._final_status) end
+end
+
+finish = function(task, status)
   finished = finished + 1
   task._status, task._ended_as = status, finished
   unfinished[task] = nil
@@ -162,17 +170,50 @@ local function finish(task, status)
   M.wake(task._done)
   if task._on_end then M.wake(task._on_end) end
   if task._when_over then task._when_over() end
+  if task._parent then child_over(task._parent, task) end
+end
+
+-- Those that a task has started and that aren't over, in the order of their start.
+local function children_of(task)
+  local children = {}
+  for child in pairs(task._children) do
+    children[#children + 1] = child
+  end
+  table.sort(children, function(a, b)
+    return a._number < b._number
+  end)
+  return children
+end
+
+-- Ends a task once those are over that it has started, which end with it.
+local function finish_with_children(task, status)
+  if task._waits_for_children or not next(task._children) then return finish(task, status) end
+  task._status, task._final_status = "waiting", status
+  for _, child in ipairs(children_of(task)) do
+    child:cancel()
+  end
 end
 
 -- Ends a task with what its function returned or raised: whether it returned, and the values.
 local function conclude(task, returned, ...)
+  task._concluded = true
   if returned then
     task._results = pack(...)
-    finish(task, "done")
+    finish_with_children(task, "done")
   else
     task._error = ...
-    finish(task, errors.is_error(task._error, "cancelled") and task._cancelling and "cancelled" or "failed")
+    local cancelled = errors.is_error(task._error, "cancelled") and task._cancelling
+    finish_with_children(task, cancelled and "cancelled" or "failed")
   end
+end
+
+-- Keeps where an error that isn't an object was raised: in the task that this one has joined, if it is that one's.
+local function keep_trace(task, err, trace)
+  local raised = task._raised
+  task._raised = nil
+  if errors.is_error(err) then return end
+  local joined = raised and rawequal(raised._error, err) and raised._traceback
+  task._traceback = joined and joined .. "\njoined at:" .. trace:gsub("^[^\n]*", "") or trace
 end
 
 -- PUC Lua 5.1 can't yield across a pcall.
@@ -187,7 +228,7 @@ local function body(task, fn)
     end
   end
   local function keep_traceback(err)
-    task._traceback = not errors.is_error(err) and debug.traceback(nil, 2) or nil
+    keep_trace(task, err, debug.traceback(nil, 2))
     return err
   end
   return function(...)
@@ -207,8 +248,8 @@ local function resume(task, ...)
       task._status = "ready"
       push_ready(task)
     end
-  elseif not task._ended_as then
-    if not results[1] then task._traceback = debug.traceback(task._coroutine) end
+  elseif not task._concluded then
+    if not results[1] then keep_trace(task, results[2], debug.traceback(task._coroutine)) end
     conclude(task, unpack(results, 1, results.n))
   end
 end
@@ -277,13 +318,20 @@ end
 
 -- ---- what users call ----
 
-local function new_task(group, fn, ...)
+local spawned = 0 -- how many tasks there have been, to know their order
+
+local function new_task(group, parent, fn, ...)
+  spawned = spawned + 1
   local task = setmetatable({
     _arguments = pack(...),
+    _children = {},
     _done = {},
     _group = group,
+    _number = spawned,
+    _parent = parent,
     _status = "ready",
   }, Task)
+  if parent then parent._children[task] = true end
   task._coroutine = coroutine.create(body(task, fn))
   by_coroutine[task._coroutine] = task
   unfinished[task] = true
@@ -305,21 +353,26 @@ end
 
 local check_function = M.check_function
 
---- Starts a task that runs `fn(...)`. It runs when the caller next waits, or the loop is driven.
+--- Starts a task that runs `fn(...)`. It runs when the caller next waits, or the loop is driven. Started by a task, it
+--- ends with that one: if it still runs by then, it is cancelled, and that one is over when it is.
 ---@param fn function
 ---@param ... any
 ---@return codex.Task
 function M.spawn(fn, ...)
   check_function("spawn", fn)
-  return new_task(current and current._group, fn, ...)
+  local parent = current and not current._is_background and current or nil
+  return new_task(current and current._group, parent, fn, ...)
 end
 
---- Starts a task of the module's own, which no `codex.run` waits for.
+--- Starts a task of the module's own, which no `codex.run` waits for. What it starts goes on after it: it may be a
+--- handler of the user's that is called again and again.
 ---@param fn function
 ---@param ... any
 ---@return codex.Task
 function M.background(fn, ...)
-  return new_task(nil, fn, ...)
+  local task = new_task(nil, nil, fn, ...)
+  task._is_background = true
+  return task
 end
 
 function Task:__index(name)
@@ -372,6 +425,7 @@ local function outcome(task)
   task._joined = true
   if task._group then task._group.failed[task] = nil end
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
+  if current then current._raised = task end
   error(task._error, 0)
 end
 
@@ -425,25 +479,70 @@ local function tasks_of(group)
   return tasks
 end
 
---- Runs `main(...)` as a task and returns its results once it and all that it spawned are done. An error of main
---- cancels what it spawned, and is raised; so is that of a spawned task which nobody joined.
+-- Waits until a task is over and all that belong to its group, and cancels those that are left when it fails; when
+-- `at_once` is set, also when one of the others does that nobody joined.
+local function await_group(group, task, at_once)
+  local reason, failure = "woken", nil
+  while group.open > 0 and reason == "woken" do
+    local ended_badly = is_over(task) and task._status ~= "done"
+    if ended_badly or at_once and next(group.failed) then break end
+    reason, failure = try_park(group)
+  end
+  group.over = true
+  local cancelled = reason == "cancelled"
+  if group.open > 0 then cancelled = cancel_all(tasks_of(group)) or cancelled end
+  if failure then error(failure, 0) end
+  if cancelled then M.raise_cancelled() end
+end
+
+local function start_group(fn, ...)
+  local group = { open = 0, failed = {} }
+  local task = new_task(group, nil, fn, ...)
+  task._joined, task._waits_for_children = true, true
+  return group, task
+end
+
+--- Runs `main(...)` as a task and returns its results once it and what it spawned are done. An error of main cancels
+--- what it spawned, and is raised; so is that of a spawned task which nobody joined.
 ---@param main function
 ---@param ... any
 ---@return any ...
 function M.run(main, ...)
   check_function("run", main)
-  local group = { open = 0, failed = {} }
-  local task = new_task(group, main, ...)
-  task._joined = true
-  local reason, failure = try_await(task)
-  while reason == "woken" and task._status == "done" and group.open > 0 do
-    reason, failure = try_park(group)
-  end
-  local cancelled = reason == "cancelled"
-  if group.open > 0 then cancelled = cancel_all(tasks_of(group)) or cancelled end
-  if failure then error(failure, 0) end
-  if cancelled then M.raise_cancelled() end
+  local group, task = start_group(main, ...)
+  await_group(group, task, false)
   if task._status ~= "done" then return outcome(task) end
+  return outcome(first_ended(group.failed) or task)
+end
+
+--- Tasks that belong together.
+---@class codex.Scope
+local Scope = {}
+Scope.__index = Scope
+
+--- Starts a task that belongs to the scope, wherever it is started from.
+---@param fn function
+---@param ... any
+---@return codex.Task
+function Scope:spawn(fn, ...)
+  check_function("scope:spawn", fn)
+  if self._group.over then errors.argument "scope:spawn: the scope is over" end
+  return new_task(self._group, nil, fn, ...)
+end
+
+--- Runs `fn(scope, ...)` and returns its results once all tasks of the scope are done: those started with
+--- `scope:spawn`, and with `codex.spawn` by `fn` itself. The first failure, of `fn` or of a task that nobody joined,
+--- cancels the rest, and is raised when they have ended.
+---@param fn function
+---@param ... any
+---@return any ...
+function M.scope(fn, ...)
+  check_function("scope", fn)
+  local scope = setmetatable({}, Scope)
+  local group, task = start_group(fn, scope, ...)
+  scope._group = group
+  await_group(group, task, true)
+  if task._status == "failed" then group.failed[task] = true end
   return outcome(first_ended(group.failed) or task)
 end
 
