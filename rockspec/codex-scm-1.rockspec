@@ -100,6 +100,7 @@ build = {
     ["codex.timers"] = "lua/codex/timers.lua",
     ["codex.turn"] = "lua/codex/turn.lua",
     ["codex.types"] = "lua/codex/types.lua",
+    ["codex.user_input"] = "lua/codex/user_input.lua",
     ["codex.version"] = "lua/codex/version.lua",
   },
 }
