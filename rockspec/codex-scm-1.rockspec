@@ -98,6 +98,7 @@ build = {
     ["codex.testing.model"] = "lua/codex/testing/model.lua",
     ["codex.thread"] = "lua/codex/thread.lua",
     ["codex.timers"] = "lua/codex/timers.lua",
+    ["codex.token"] = "lua/codex/token.lua",
     ["codex.turn"] = "lua/codex/turn.lua",
     ["codex.types"] = "lua/codex/types.lua",
     ["codex.user_input"] = "lua/codex/user_input.lua",

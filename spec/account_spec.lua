@@ -70,6 +70,56 @@ describe("an account", function()
   end)
 end)
 
+describe("a login with tokens", function()
+  after_each(kit.cleanup)
+
+  local tokens = { access_token = "a.b.c", chatgpt_account_id = "acc", chatgpt_plan_type = "pro" }
+
+  it("gives them to the server", function()
+    local options, received = kit.fake [[
+      server:handshake()
+      for _ = 1, 2 do server:reply(server:expect "account/login/start", { type = "chatgptAuthTokens" }) end
+      server:error(server:expect "account/login/start", -32603, "failed to set external auth: invalid ID token format")
+    ]]
+    local client = codex.new(options)
+    assert.is_nil(client:login_chatgpt_tokens(tokens))
+    client:login_chatgpt_tokens { access_token = "a.b.c", chatgpt_account_id = "acc", chatgpt_plan_type = codex.null }
+    local err = raised(client.login_chatgpt_tokens, client, tokens)
+    assert.equal("internal_error", err.kind)
+    client:close()
+    local sent = {}
+    for _, line in ipairs(received()) do
+      local message = codex.json.decode(line)
+      if message.method == "account/login/start" then sent[#sent + 1] = message.params end
+    end
+    assert.same({ type = "chatgptAuthTokens", accessToken = "a.b.c", chatgptAccountId = "acc",
+      chatgptPlanType = "pro" }, sent[1])
+    assert.same({ type = "chatgptAuthTokens", accessToken = "a.b.c", chatgptAccountId = "acc" }, sent[2])
+  end)
+
+  it("refuses what can be none, and shows no token", function()
+    local client = codex.new((kit.fake "server:handshake()"))
+    for expected, given in pairs {
+      ["access_token: missing, expected a string"] = { chatgpt_account_id = "acc" },
+      ["access_token: must not be blank"] = { access_token = " ", chatgpt_account_id = "acc" },
+      ["access_token: expected a string, got table"] = { access_token = { "hunter2" }, chatgpt_account_id = "acc" },
+      ["chatgpt_account_id: missing, expected a string"] = { access_token = "hunter2" },
+      ["chatgpt_plan_type: expected a string, got number"] = { access_token = "hunter2", chatgpt_account_id = "acc",
+        chatgpt_plan_type = 5 },
+      ["unknown name 'acces_token' (did you mean 'access_token'?)"] = { acces_token = "hunter2" },
+      ["unknown name"] = { "hunter2" },
+      ["expected a table of tokens, got string"] = "hunter2",
+      ["expected a table of tokens, got nil"] = false,
+    } do
+      local err = raised(client.login_chatgpt_tokens, client, given or nil)
+      assert.equal("invalid_argument", err.kind)
+      assert.truthy(tostring(err):find("login_chatgpt_tokens: " .. expected, 1, true), tostring(err))
+      assert.is_nil((tostring(err) .. err.traceback):find "hunter2")
+    end
+    client:close()
+  end)
+end)
+
 describe("a login by browser", function()
   after_each(kit.cleanup)
 

@@ -2,9 +2,12 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local lazy = require "codex.lazy"
 local options_of = require "codex.options"
 local subscriptions = require "codex.subscription"
 local task = require "codex.task"
+
+local token = lazy "codex.token"
 
 local M = {}
 
@@ -109,6 +112,17 @@ function M.install(Client)
   ---@return codex.Login
   function Client:login_chatgpt_device_code()
     return start(self, "login_chatgpt_device_code", { type = "chatgptDeviceCode" })
+  end
+
+  --- Logs in with tokens of a ChatGPT account that the program gets and renews by itself; the server keeps them in
+  --- memory. Returns once it has taken them. When one has expired, it asks the `token_handler` for new ones. Protocol:
+  --- `account/login/start`.
+  ---@param tokens codex.ChatgptTokens
+  function Client:login_chatgpt_tokens(tokens)
+    local params, message = token.to_answer(tokens)
+    if not params then errors.argument("login_chatgpt_tokens: " .. message) end
+    params.type = "chatgptAuthTokens"
+    self:_call("account/login/start", params, { label = "login_chatgpt_tokens" })
   end
 
   --- Who is logged in: `account` is absent when nobody is. `refresh_token` asks for a new token first. Protocol:
