@@ -11,8 +11,11 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
 local json = require "codex.json"
+local lazy = require "codex.lazy"
 local retry = require "codex.retry"
 local task = require "codex.task"
+
+local tools = lazy "codex.tool"
 
 local codex = {
   --- This module's version.
@@ -35,6 +38,19 @@ local codex = {
   skill = inputs.skill,
   mention = inputs.mention,
   external_message = inputs.external_message,
+
+  --- A tool that the model may call, for the option `tools` of a thread; see the module `codex.tool`.
+  ---@type fun(definition: codex.Tool): codex.Tool
+  tool = function(definition)
+    return tools.tool(definition)
+  end,
+  --- Tools that belong together, for the same option.
+  ---@type fun(definition: codex.ToolNamespace): codex.ToolNamespace
+  tool_namespace = function(definition)
+    return tools.namespace(definition)
+  end,
+  --- What a tool may answer besides text: `codex.content.text`, `.image`, `.audio`.
+  content = lazy "codex.content",
 
   run = task.run,
   spawn = task.spawn,
