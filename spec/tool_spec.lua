@@ -518,7 +518,7 @@ describe("A call of a tool", function()
 
   it("fails when its images are too large together", function()
     local limit = contents.MAX_URL_BYTES
-    assert.equal(16 * 1024 * 1024, limit)
+    assert.equal(8 * 1024 * 1024, limit)
     local start = "data:image/png;base64,"
     local large = codex.content.image(start .. ("A"):rep(limit - 100))
     local function other(length)
@@ -604,7 +604,7 @@ describe("Content", function()
     for _, length in ipairs { limit - 1, limit } do
       assert.truthy(image(start .. ("A"):rep(length - #start)))
     end
-    local message = "too large: it would take more than the 16777216 bytes that a data: URL may have"
+    local message = "too large: it would take more than the 8388608 bytes that a data: URL may have"
     refused(message, image, start .. ("A"):rep(limit + 1 - #start))
     refused(message, image, png .. ("\0"):rep(limit / 4 * 3 - #png))
     refused(message, image, kit.write_file(kit.folder() .. "/large.png", png .. ("\0"):rep(limit / 4 * 3)))

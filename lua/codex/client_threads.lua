@@ -117,6 +117,9 @@ local function prepare(client, method, label, options, known)
   local asks = handlers.asks(own) or handlers.asks(known) or handlers.asks(client._handlers)
   local params = options_of.thread(label, method, options, asks)
   if options.tools ~= nil then
+    if params.dynamic_tools ~= nil then
+      errors.argument(label .. ": 'tools' and 'dynamic_tools' can't be given together")
+    end
     local registry, list = tools.prepare(label, options.tools)
     own = own or {}
     own.tools = registry

@@ -5,7 +5,7 @@ local errors = require "codex.error"
 local M = {}
 
 --- The most that an image or a sound may take as a `data:` URL, and all those of one answer together: bytes.
-M.MAX_URL_BYTES = 16 * 1024 * 1024
+M.MAX_URL_BYTES = 8 * 1024 * 1024
 
 --- A piece of what a tool answers.
 ---@class codex.ContentItem
@@ -153,14 +153,14 @@ end
 
 --- An image: PNG, JPEG, GIF or WebP. The file is read at once, by this process: a relative path is taken from its
 --- folder. The model gets it made smaller where it is large for it.
----@param source string a path, the bytes of such a file, or a `data:` URL in base 64; 12 MiB of file at most
+---@param source string a path, the bytes of such a file, or a `data:` URL in base 64; 6 MiB of file at most
 ---@return codex.ContentItem
 function M.image(source)
   return item { type = "inputImage", image_url = url_of("image", source, image_types, "PNG, JPEG, GIF and WebP") }
 end
 
 --- A sound, for models that can hear: WAV, MP3, Ogg, WebM or MP4. The file is read at once, by this process.
----@param source string a path, the bytes of such a file, or a `data:` URL in base 64; 12 MiB of file at most
+---@param source string a path, the bytes of such a file, or a `data:` URL in base 64; 6 MiB of file at most
 ---@return codex.ContentItem
 function M.audio(source)
   return item { type = "inputAudio", audio_url = url_of("audio", source, audio_types, "WAV, MP3, Ogg, WebM and MP4") }

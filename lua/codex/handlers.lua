@@ -74,16 +74,8 @@ local function in_reach(handlers, request)
   return handler, handler
 end
 
--- The thread that has the handlers: of a sub-agent's, the user's.
-local function lane_of(client, request)
-  local lane = request.thread_id and client._lanes[request.thread_id]
-  if lane then return lane end
-  local turn = request.turn
-  return turn and client._lanes[turn.thread_id]
-end
-
 local function find(client, request)
-  local lane = lane_of(client, request) or {}
+  local lane = request:_lane() or {}
   for _, handlers in ipairs { lane.turn_handlers or {}, lane.thread_handlers or {}, client._handlers or {} } do
     local handler, owner = in_reach(handlers, request)
     if handler then return handler, owner end

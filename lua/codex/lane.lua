@@ -13,6 +13,7 @@ local M = {}
 ---@field turn? codex.Turn the one that runs
 ---@field queue table[] who waits, in order; the first may start once no turn runs
 ---@field pending integer how many starts outside of the queue may still come to a turn
+---@field thread? codex.Thread as it was last started, resumed or forked here
 ---@field thread_handlers? codex.Handlers
 ---@field turn_handlers? codex.Handlers of the turn that runs or is being started
 ---@field unloaded? boolean the server doesn't have the thread, or tells nothing of it: a turn has it loaded first

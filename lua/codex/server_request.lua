@@ -35,6 +35,7 @@ local M = {}
 ---@field item_id? string
 ---@field item? table the item that it is about, as last told of: of a file change, with the diffs in `changes`
 ---@field turn? codex.Turn the one that it is asked for, if it is one of ours; of a sub-agent's the user's
+---@field thread? codex.Thread likewise
 ---@field summary string one line for a person, in which nothing can hide
 ---@field decisions? (string|table)[] what an approval may be answered with
 ---@field command? string kind "command": what the model wrote. What runs is `params.command`, the shell's whole line
@@ -225,7 +226,19 @@ end
 
 function ServerRequest:__index(name)
   if name == "turn" then return self._client._turns[self._handle:turn()] end
+  if name == "thread" then
+    local lane = self:_lane()
+    return lane and lane.thread
+  end
   return ServerRequest[name]
+end
+
+-- The lane of the thread that has the handlers: of a sub-agent's, the user's.
+function ServerRequest:_lane()
+  local lane = self.thread_id and self._client._lanes[self.thread_id]
+  if lane then return lane end
+  local turn = self.turn
+  return turn and self._client._lanes[turn.thread_id]
 end
 
 function ServerRequest:__tostring()

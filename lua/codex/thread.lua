@@ -136,6 +136,7 @@ function M.new(client, answer, handlers)
   if handlers then lane.thread_handlers = handlers end
   local thread = setmetatable({ id = told.id, _client = client, _lane = lane }, Thread)
   thread:_take(answer)
+  lane.thread = thread
   return thread
 end
 

@@ -26,7 +26,7 @@
 --- be sent. The model is told the message without its position.
 ---
 --- Limits of one answer: 256 KiB of text, the rest is cut off and the model told so (the server shows the model less,
---- 12 or 48 KB of it depending on the model, and leaves out the middle); 16 MiB of images and sounds as `data:` URLs,
+--- 12 or 48 KB of it depending on the model, and leaves out the middle); 8 MiB of images and sounds as `data:` URLs,
 --- beyond which the call fails. Names: letters, digits, `_` and `-`; 128 of them for a tool, 64 for a namespace.
 ---
 --- The server keeps a thread's tools with the thread, and offers them whenever it is resumed or forked, in another
