@@ -55,16 +55,17 @@ describe("codex.run", function()
     assert.equal(200, many.n)
   end)
 
-  it("waits for what main spawned, and what that spawned", function()
+  it("waits for what main spawned, and what that spawned and waits for", function()
     local log = {}
     codex.run(function()
       codex.spawn(function()
         codex.sleep(0.01)
-        codex.spawn(function()
+        local inner = codex.spawn(function()
           codex.sleep(0.01)
           log[#log + 1] = "inner"
         end)
         log[#log + 1] = "outer"
+        inner:join()
       end)
       log[#log + 1] = "main"
     end)

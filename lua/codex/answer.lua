@@ -3,8 +3,8 @@
 local core = require "codex.core"
 local lazy = require "codex.lazy"
 
-local accounts = lazy "codex.account"
 local elicitations = lazy "codex.elicitation"
+local tokens = lazy "codex.token"
 local user_inputs = lazy "codex.user_input"
 
 local M = {}
@@ -47,7 +47,8 @@ end
 function M.decisions(request)
   local kind, list = request.kind, request.params.available_decisions
   if kind == "permissions" then return { "accept", "accept_for_session", "decline" } end
-  if kind == "mcp_tool" then return elicitations.decisions(request.params) end
+  if kind == "mcp_tool" then return elicitations.approval_decisions(request) end
+  if kind == "elicitation" then return { "accept", "decline", "cancel" } end
   if kind ~= "command" and kind ~= "file_change" then return nil end
   return offered(type(list) == "table" and #list > 0 and list or usual)
 end
@@ -66,7 +67,7 @@ local function shown(value)
 end
 
 local function refuse(request, value)
-  return nil, ("%s: the handler returned %s, expected %s"):format(request.method, shown(value), expected(request))
+  return nil, ("expected %s, got %s"):format(expected(request), shown(value))
 end
 
 -- The decision as a word of the wire, if it is one.
@@ -120,12 +121,18 @@ local function permissions_result(request, value)
   if word then return { permissions = {}, scope = "turn" } end
   if type(value) ~= "table" then return refuse(request, value) end
   if not is_within(value.permissions or {}, request.params.permissions) then
-    return nil, request.method .. ": the handler granted more than was asked for"
+    return nil, "it grants more than was asked for"
   end
   return value
 end
 
 -- ---- by kind ----
+
+-- Of kinds that are answered in the protocol's shape only; nothing stands for the safe answer.
+local function free_result(value)
+  if value == nil or value == false or type(value) == "table" then return value or nil end
+  return nil, "expected a table, got " .. shown(value)
+end
 
 local function old_result(request, value)
   local word = word_of(value)
@@ -158,10 +165,11 @@ local by_kind = {
     return user_inputs.to_answer(request, value)
   end,
   token_refresh = function(_, value)
-    return accounts.token_to_answer(value)
+    return tokens.to_answer(value)
   end,
   attestation = function(_, value)
-    return type(value) == "string" and { token = value } or value
+    if type(value) == "string" then return { token = value } end
+    return free_result(value)
   end,
 }
 
@@ -173,14 +181,13 @@ local by_kind = {
 ---@return string? message
 function M.result(request, value)
   local convert = by_kind[request.kind]
+  local result, message
   if convert then
-    local result, message = convert(request, value)
-    if result == nil or type(result) == "table" then return result, message end
-    value = result
+    result, message = convert(request, value)
+  else
+    result, message = free_result(value)
   end
-  if value == nil or value == false then return nil end
-  if type(value) == "table" then return value end
-  return nil, ("%s: the handler returned %s, expected a table"):format(request.method, shown(value))
+  return result, message and ("%s: the handler's answer can't be sent: %s"):format(request.method, message)
 end
 
 return M

@@ -9,8 +9,8 @@ local M = {}
 
 -- ---- channels ----
 
---- Hands values over from tasks that send to tasks that receive, in order, each to one of them. `for value in channel do`
---- receives until it is closed and empty.
+--- Hands values over from tasks that send to tasks that receive, in order, each to one of them. `for value in channel
+--- do` receives until it is closed and empty.
 ---@class codex.Channel
 ---@field closed boolean
 local Channel = {}
@@ -101,7 +101,7 @@ function Channel:receive()
     local waiting = {}
     table.insert(self._receivers, waiting)
     if task.park(waiting) == "cancelled" then
-      -- whoever was woken in vain has taken another's place
+      -- a sender may have chosen this one when it was cancelled already: then it is another's turn
       if not remove(self._receivers, waiting) and self._values[1] then wake_first(self._receivers) end
       task.raise_cancelled()
     end
@@ -113,7 +113,8 @@ Channel.__call = function(self)
   return self:receive()
 end
 
---- Closes the channel: what it holds can still be received, senders who wait for room get an error. May be called again.
+--- Closes the channel: what it holds can still be received, senders who wait for room get an error. May be called
+--- again.
 function Channel:close()
   self.closed = true
   while wake_first(self._receivers) do end

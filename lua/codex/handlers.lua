@@ -188,7 +188,11 @@ end
 
 -- Has a request that has just come answered.
 local function begin(client, handle)
-  local request = requests.new(client, handle)
+  local made, request = pcall(requests.new, client, handle)
+  if not made then -- it is nothing that this version could put to anybody
+    failures.report(client, { method = handle:method() }, request)
+    return handle:release()
+  end
   local handler, owner = find(client, request)
   local inbox = client._inboxes[1]
   if not handler and not inbox then return handle:release() end

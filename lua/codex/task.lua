@@ -300,10 +300,15 @@ drive = function(waiter, owner)
   end
 end
 
-local function check_seconds(name, seconds)
+--- Raises unless `seconds` is a number of them.
+---@param name string of the function that takes it, for the message
+---@param seconds any
+function M.check_seconds(name, seconds)
   if type(seconds) == "number" and seconds == seconds then return end
   errors.argument(("%s: expected seconds, got %s"):format(name, type(seconds) == "number" and "nan" or type(seconds)))
 end
+
+local check_seconds = M.check_seconds
 
 --- Runs what is ready in all tasks, timers and clients, waiting at most so many seconds for something to do.
 ---@param seconds? number default 0
