@@ -140,6 +140,9 @@ typedef struct codex_ready {
 /* Takes the next one; false when there is none. */
 bool codex_client_next_ready(codex_client *client, codex_ready *ready);
 
+/* Takes a line as if the server had written it: for an event that got lost, and was asked for. */
+void codex_client_tell(codex_client *client, const char *line, size_t length);
+
 /* Begins an orderly end: what is queued is written if it can be at once, the server's stdin is closed, and
  * dispatch goes on to SIGTERM and SIGKILL as the grace seconds pass each. Open requests and turns end with
  * CODEX_ERROR_CLOSED at once. May be called again; does nothing then. */
@@ -333,6 +336,11 @@ const codex_error *codex_turn_error(const codex_turn *turn);
 /* The JSON text of the error (message, codexErrorInfo, additionalDetails) that the server told of last, if it
  * is trying again since and nothing else has come; bytes NULL otherwise. */
 codex_slice codex_turn_retrying(const codex_turn *turn);
+
+/* How long nothing has come of a running turn, in seconds; that the server is trying again is nothing.
+ * Negative while a command or a tool of it runs, or a request of the server's for it is open, which may take
+ * as long as they like, and once the turn has ended. */
+double codex_client_idle(const codex_client *client, const codex_turn *turn);
 
 /* Whether, since this was last asked, another turn of the thread has ended while this one hadn't started: an
  * old server may have named a turn that never will. */

@@ -110,5 +110,6 @@ build = {
     ["codex.user_input"] = "lua/codex/user_input.lua",
     ["codex.utf8"] = "lua/codex/utf8.lua",
     ["codex.version"] = "lua/codex/version.lua",
+    ["codex.watchdog"] = "lua/codex/watchdog.lua",
   },
 }

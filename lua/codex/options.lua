@@ -254,13 +254,22 @@ function M.thread(label, method, options, asks)
 end
 
 --- Options of a turn that are ours rather than the protocol's.
-local turn_own = { when_busy = true, timeout = true, raise = true, strict = true }
+local own_of_any = { when_busy = true, timeout = true, idle_timeout = true, on_cancel = true }
+local turn_own = M.merged(own_of_any, { raise = true, strict = true })
 for name in pairs(M.turn_handlers) do
   turn_own[name] = true
 end
 local turn_names = M.merged({ approval_mode = true, sandbox = true }, turn_own)
 local busy_choices = { "queue", "steer", "error", queue = "queue", steer = "steer", error = "error" }
+local cancel_choices = { "interrupt", "detach", interrupt = "interrupt", detach = "detach" }
 local unsteered_choices = { "queue", "error", queue = "queue", error = "error" }
+
+local function check_waiting(label, options, choices)
+  M.check_seconds(label, options, "timeout")
+  M.check_seconds(label, options, "idle_timeout")
+  if options.when_busy ~= nil then choose(label, "when_busy", options.when_busy, choices) end
+  if options.on_cancel ~= nil then choose(label, "on_cancel", options.on_cancel, cancel_choices) end
+end
 
 -- What is sent, and checked against later, is a copy: the user may go on with his table.
 local function apply_output_schema(label, options, params)
@@ -291,9 +300,8 @@ function M.turn(label, options, asks)
   local fields = fields_of("turn/start", "input")
   M.check_names(label, options, turn_names, fields)
   options = with_lua_names(label, options, fields)
-  M.check_seconds(label, options, "timeout")
+  check_waiting(label, options, busy_choices)
   M.check_type(label, options, "raise", "boolean")
-  if options.when_busy ~= nil then choose(label, "when_busy", options.when_busy, busy_choices) end
   refuse_both(label, options, "sandbox", "sandbox_policy")
   local params = copy(options, turn_own)
   apply_approval_mode(label, options, params)
@@ -313,10 +321,9 @@ end
 ---@return table params
 function M.other_turn(label, method, options)
   local fields = fields_of(method)
-  M.check_names(label, options, { when_busy = true, timeout = true }, fields)
+  M.check_names(label, options, own_of_any, fields)
   options = with_lua_names(label, options, fields)
-  M.check_seconds(label, options, "timeout")
-  if options.when_busy ~= nil then choose(label, "when_busy", options.when_busy, unsteered_choices) end
+  check_waiting(label, options, unsteered_choices)
   return copy(options, turn_own)
 end
 

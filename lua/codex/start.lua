@@ -16,6 +16,8 @@ local M = {}
 ---@field when_busy? "queue"|"steer"|"error"
 ---@field deadline? number on the core's clock: for the whole turn
 ---@field keep_events? boolean
+---@field idle_timeout? number seconds
+---@field on_cancel? "interrupt"|"detach"
 ---@field handlers? codex.Handlers those that it has beside the thread's
 ---@field output_schema? table as it is sent
 
@@ -78,6 +80,8 @@ local function new_turn(thread, start, handle, request)
     -- older servers run a review on a thread of its own if told so
     thread_id = type(answer) == "table" and answer.review_thread_id or thread.id,
     deadline = start.deadline,
+    idle_timeout = start.idle_timeout,
+    on_cancel = start.on_cancel,
     kind = start.kind,
     output_schema = start.output_schema,
   })
@@ -86,7 +90,7 @@ end
 -- A start that nobody waits for any more: its turn, if there comes one, is stopped, and the thread is busy until it has
 -- ended. Others wait for it as long as the server may take to answer. Only an answer is known to be ours however late
 -- it comes.
-local function abandon(thread, start, pending, limit)
+local function abandon(thread, start, pending, limit, cancelled)
   local client, lane = thread._client, lanes.of(thread._client, thread.id)
   local function await(deadline)
     local handle, _, reason = await_turn(client, pending, deadline)
@@ -103,7 +107,7 @@ local function abandon(thread, start, pending, limit)
     elseif reason then
       turn = await()
     end
-    if turn then turn:_abandon() end
+    if turn and not (cancelled and start.on_cancel == "detach") then turn:_abandon() end
     return turn
   end)
 end
@@ -119,7 +123,7 @@ local function start_now(thread, start)
   local overdue = start.deadline == nil or limit < start.deadline
   local handle, err, reason = await_turn(client, pending, overdue and limit or start.deadline)
   if reason then
-    local stopping = abandon(thread, start, pending, limit)
+    local stopping = abandon(thread, start, pending, limit, reason == "cancelled")
     if overdue and reason == "timeout" then return nil, unanswered(start.method) end
     return task.result_until(stopping, core.now() + turns.ABANDON_SECONDS), err
   end

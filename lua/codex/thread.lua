@@ -31,6 +31,11 @@ local M = {}
 ---@field when_busy? "queue"|"steer"|"error" when the thread runs a turn already: wait for its end (the default), add to
 --- what it was asked, or raise `busy`
 ---@field timeout? number seconds for the whole turn, waiting in the queue included
+---@field idle_timeout? number seconds without anything new of the turn. A command or a tool that runs may take as long as
+--- it likes, and so may a question to you; that the server is trying to reach its model counts for nothing. Then the
+--- server is asked whether the turn is over, and otherwise it is interrupted, and `timeout` raised
+---@field on_cancel? "interrupt"|"detach" what becomes of the turn when the task that waits for it is cancelled: it is
+--- interrupted (the default), or goes on
 ---@field raise? boolean false: `run` returns the result of a failed turn instead of raising
 ---@field approval_handler? fun(request: codex.ServerRequest): any for this turn; see `ClientOptions` for all four
 ---@field user_input_handler? fun(request: codex.ServerRequest): any
@@ -48,10 +53,14 @@ local M = {}
 ---@field target? codex.ReviewTarget default `{ type = "uncommittedChanges" }`
 ---@field when_busy? "queue"|"error" what to do when the thread runs a turn already; default "queue"
 ---@field timeout? number seconds for the whole review, waiting in the queue included
+---@field idle_timeout? number as for a turn
+---@field on_cancel? "interrupt"|"detach" as for a turn
 
 ---@class codex.CompactOptions
 ---@field when_busy? "queue"|"error"
 ---@field timeout? number
+---@field idle_timeout? number as for a turn
+---@field on_cancel? "interrupt"|"detach" as for a turn
 
 ---@class codex.TurnsOptions
 ---@field items_view? "notLoaded"|"summary"|"full" how much of each turn's items to list; default "summary"
@@ -170,6 +179,8 @@ local function start(thread, input, options, keep_events)
     when_busy = options.when_busy,
     keep_events = keep_events,
     deadline = deadline,
+    idle_timeout = options.idle_timeout,
+    on_cancel = options.on_cancel,
     handlers = own,
     output_schema = params.output_schema,
   })
@@ -186,8 +197,8 @@ function Thread:turn(input, options)
 end
 
 --- Runs a turn to its end and returns what it came to. Keeps no events. Raises `turn_failed` for a turn that ended so,
---- unless `raise` is false. Given up before, by `timeout` or as its task is cancelled, the turn is interrupted, unless
---- it is one of others that was joined. Protocol: `turn/start`, and the turn's events.
+--- unless `raise` is false. Given up before, by `timeout`, `idle_timeout` or as its task is cancelled, the turn is
+--- interrupted, unless it is one of others that was joined. Protocol: `turn/start`, and the turn's events.
 ---@param input codex.Input
 ---@param options? codex.TurnOptions
 ---@return codex.TurnResult
@@ -209,6 +220,8 @@ local function start_other(thread, kind, method, label, params, options)
     when_busy = options.when_busy,
     keep_events = true,
     deadline = deadline_of(options),
+    idle_timeout = options.idle_timeout,
+    on_cancel = options.on_cancel,
   }))
 end
 

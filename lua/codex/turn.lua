@@ -4,10 +4,13 @@ local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
+local lazy = require "codex.lazy"
 local options_of = require "codex.options"
 local results = require "codex.result"
 local subscriptions = require "codex.subscription"
 local task = require "codex.task"
+
+local watchdogs = lazy "codex.watchdog"
 
 local M = {}
 
@@ -45,7 +48,8 @@ end
 --- Wraps the core's handle of a turn that `client` has started.
 ---@param client codex.Client
 ---@param handle userdata
----@param options { thread_id: string, deadline?: number, output_schema?: table, kind?: codex.TurnKind }
+---@param options { thread_id: string, deadline?: number, idle_timeout?: number, on_cancel?: string,
+--- output_schema?: table, kind?: codex.TurnKind }
 ---@return codex.Turn
 function M.new(client, handle, options)
   local turn = setmetatable({
@@ -54,6 +58,8 @@ function M.new(client, handle, options)
     _client = client,
     _core = handle,
     _deadline = options.deadline,
+    _idle_timeout = options.idle_timeout,
+    _on_cancel = options.on_cancel,
     _kind = options.kind or "turn",
     _lane = client._lanes[options.thread_id], -- which lives as long as one of its turns runs
     _output_schema = options.output_schema,
@@ -134,15 +140,35 @@ function Turn:_abandon()
   if not self:_ended() then interrupting:cancel() end
 end
 
+local too_long = {
+  timeout = "the turn took too long",
+  idle = "nothing came of the turn for too long",
+}
+
 -- Ends a wait that didn't end by itself.
 function Turn:_give_up(reason)
   local retrying = self.retrying
   local why = type(retrying) == "table" and retrying.message
   local said = type(why) == "string" and (": the server was trying again (%s)"):format(why) or ""
-  self:_abandon()
+  if reason ~= "cancelled" or self._on_cancel ~= "detach" then self:_abandon() end
   local fields = { result = self:_result() }
   if reason == "cancelled" then task.raise_cancelled(fields) end
-  errors.raise("timeout", "the turn took too long" .. said, fields)
+  errors.raise("timeout", too_long[reason] .. said, fields)
+end
+
+-- Waits as `_wait`, and also ends with "idle": nothing has come of the turn for too long, and the server has nothing
+-- else to tell of it.
+function Turn:_wait_watched(what, deadline)
+  local limit = self._idle_timeout
+  if not limit then return self:_wait(what, deadline) end
+  local core_client = self._client._core
+  local look_at = core.now() + math.max(0, limit - (core_client:idle(self._core) or 0))
+  local first = deadline and math.min(deadline, look_at) or look_at
+  local reason = self:_wait(what, first)
+  if reason ~= "timeout" or deadline and core.now() >= deadline then return reason end
+  local idle = core_client:idle(self._core)
+  if not idle or idle < limit then return "woken" end
+  return watchdogs.look_into(self)
 end
 
 -- ---- turns that never start ----
@@ -196,7 +222,7 @@ end
 
 function Turn:_await_end(deadline, give_up)
   while not self:_ended() do
-    local reason = self:_wait("end", deadline)
+    local reason = self:_wait_watched("end", deadline)
     if reason ~= "woken" and not self:_ended() then give_up(self, reason) end
     if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
   end
@@ -255,7 +281,7 @@ function Turn:_wait_for_events(nothing)
     local message = "the stream fell too far behind: its unread events passed the limit"
     errors.raise("overflow", message, { result = self:_result() })
   end
-  local reason = self:_wait("events", self._deadline)
+  local reason = self:_wait_watched("events", self._deadline)
   if reason ~= "woken" then self:_give_up(reason) end
   return false
 end

@@ -114,6 +114,8 @@ int cx_server_requests_add(cx_session *session, const cx_message *message) {
 /* Lets the session forget it. Whoever holds it is told if it wasn't his own doing. */
 static void leave(codex_server_request *request, bool cancelled) {
   cx_session *session = request->session;
+  codex_turn *turn = turn_of(session, request->turn_id);
+  if (turn) turn->progress = session->now;
   session->asked_count--;
   session->asked_bytes -= request->size;
   cx_list_remove(&request->in_asked);
@@ -164,6 +166,14 @@ int cx_server_requests_turn_over(cx_session *session, const codex_turn *turn) {
     leave(request, false);
   }
   return CX_OK;
+}
+
+bool cx_server_requests_of(const cx_session *session, const codex_turn *turn) {
+  for (cx_list *node = session->asked.next; node != &session->asked; node = node->next) {
+    const codex_server_request *request = cx_list_entry(node, codex_server_request, in_asked);
+    if (!request->cancelled && (request->turn == turn->serial || is_of_turn(request, turn))) return true;
+  }
+  return false;
 }
 
 void cx_server_requests_close(cx_session *session) {

@@ -35,6 +35,9 @@ void cx_server_requests_resolve(cx_session *session, const cx_message *message);
  * its answer is left to whoever has taken it. CX_OK, CX_ENOMEM or CX_ELIMIT. */
 int cx_server_requests_turn_over(cx_session *session, const codex_turn *turn);
 
+/* Whether one is open that is asked for this turn, or for a sub-agent's of it. */
+bool cx_server_requests_of(const cx_session *session, const codex_turn *turn);
+
 /* Answers safely all that are open. */
 void cx_server_requests_close(cx_session *session);
 

@@ -137,6 +137,7 @@ static codex_turn *add_turn(cx_session *session, codex_slice id, codex_slice thr
   }
   cx_list_append(&session->all_turns, &turn->in_session);
   turn->born = session->written;
+  turn->progress = session->now;
   return turn;
 }
 
@@ -180,6 +181,7 @@ static codex_turn *claim(cx_session *session, codex_slice id, codex_slice thread
   if (!turn) turn = add_turn(session, id, thread_id, keep_events);
   if (!turn) return NULL;
   leave_unclaimed(session, turn);
+  turn->progress = session->now;
   if (!turn->claimed && !keep_events) cx_turn_drop_events(turn);
   if (!turn->claimed && !turn->started) cx_list_append(&session->unstarted, &turn->in_unstarted);
   turn->claimed = true;
@@ -629,11 +631,24 @@ static void expire_list(cx_session *session, cx_list *list, double now) {
 }
 
 void cx_session_expire(cx_session *session, double now) {
+  session->now = now;
   if (session->next_deadline < 0 || session->next_deadline > now) return;
   session->next_deadline = -1;
   expire_list(session, &session->on_wire, now);
   expire_list(session, &session->queue, now);
   send_queued(session);
+}
+
+double cx_session_idle(const cx_session *session, const codex_turn *turn, double now) {
+  if (turn->state != CODEX_TURN_RUNNING || cx_turn_works(turn) || cx_server_requests_of(session, turn))
+    return -1;
+  return now > turn->progress ? now - turn->progress : 0;
+}
+
+void cx_session_tell(cx_session *session, const char *line, size_t length) {
+  if (session->error.kind != CODEX_ERROR_NONE) return;
+  int status = handle_line(session, (codex_slice){line, length});
+  if (status != CX_OK) cx_session_fail_status(session, status);
 }
 
 bool cx_session_next_ready(cx_session *session, codex_ready *ready) {

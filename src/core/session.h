@@ -46,6 +46,7 @@ typedef struct cx_session {
   size_t unclaimed_bytes;
   size_t queued_bytes;
   uint64_t last_id, last_turn, last_stream, last_server_request, written;
+  double now;           /* as of the last cx_session_expire */
   double next_deadline; /* no request ends sooner; negative: none has a deadline */
   codex_error error;    /* kind is not NONE once the connection has ended */
   codex_statistics statistics;
@@ -80,6 +81,10 @@ static inline cx_buffer *cx_session_output(cx_session *session) {
 /* When the next request runs out of time; negative: never. */
 double cx_session_deadline(const cx_session *session);
 void cx_session_expire(cx_session *session, double now);
+
+/* What codex_client_idle and codex_client_tell do. */
+double cx_session_idle(const cx_session *session, const codex_turn *turn, double now);
+void cx_session_tell(cx_session *session, const char *line, size_t length);
 
 /* What codex_client_request and its like do; deadline is a time, or negative. */
 codex_request *cx_session_request(cx_session *session, const char *method, const char *params, size_t length,

@@ -2,6 +2,7 @@
 
 #include "error.h"
 #include "json.h"
+#include "session.h"
 #include "stream.h"
 
 #include <stdlib.h>
@@ -254,6 +255,22 @@ static void close_item(codex_turn *turn, codex_slice id) {
   if (open) free_open_item(turn, open);
 }
 
+/* Commands, patches and tools. All others are the model's own, and come as it goes on. */
+static bool works(codex_slice item) {
+  static const char *const types[] = {"commandExecution", "fileChange",          "mcpToolCall",
+                                      "dynamicToolCall",  "collabAgentToolCall", "sleep"};
+  codex_slice type = cx_json_member(item, "type");
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    if (cx_json_is_string(type, types[i])) return true;
+  return false;
+}
+
+bool cx_turn_works(const codex_turn *turn) {
+  for (size_t i = 0; i < turn->open_count; i++)
+    if (turn->open_items[i].works) return true;
+  return false;
+}
+
 static int open_item(codex_turn *turn, const cx_message *message) {
   if (!message->item.bytes || !message->item_id.bytes) return CX_OK;
   close_item(turn, message->item_id);
@@ -262,7 +279,7 @@ static int open_item(codex_turn *turn, const cx_message *message) {
     return CX_ENOMEM;
   if (!charge(turn, message->item.length)) return CX_OK;
   cx_open_item *open = &turn->open_items[turn->open_count++];
-  *open = (cx_open_item){0};
+  *open = (cx_open_item){.works = works(message->item)};
   int status = text_set(&open->id, message->item_id);
   if (status == CX_OK) status = text_set(&open->item, message->item);
   if (status != CX_OK) {
@@ -360,6 +377,7 @@ static int collect(codex_turn *turn, const cx_message *message, unsigned *happen
   codex_slice method = message->method;
   int status = collect_retry(turn, message);
   if (status != CX_OK) return status;
+  if (!turn->retrying.bytes) turn->progress = turn->session->now;
   if (shows_start(turn, method)) {
     turn->started = true;
     *happened |= CODEX_WATCH_STARTED;

@@ -20,6 +20,7 @@ typedef struct cx_text {
 typedef struct cx_open_item {
   cx_text id;
   cx_text item; /* JSON text, as last told of */
+  bool works;   /* it runs something, and may be silent for as long as that takes */
 } cx_open_item;
 
 /* An agent message that has begun: its deltas, still escaped. */
@@ -37,7 +38,8 @@ struct codex_turn {
   cx_list in_unstarted;       /* those that were asked for, and of which nothing has come yet */
   cx_ready ready;
   unsigned watched;
-  uint64_t born; /* how many requests the session had written when the turn was first heard of */
+  double progress; /* when something last came of it; that the server tries again is nothing */
+  uint64_t born;   /* how many requests the session had written when the turn was first heard of */
 
   cx_text id, thread_id;
   cx_text root_id;   /* the turn that all this is done for: its own id, or that of a sub-agent's user */
@@ -93,6 +95,9 @@ void cx_turn_break(codex_turn *turn, const codex_error *error);
 /* The JSON text of an item that has begun and not completed, as last told of, by its id; bytes NULL if there
  * is none. The turn's, until it collects the next. */
 codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id);
+
+/* Whether an item that runs something has begun and not completed. */
+bool cx_turn_works(const codex_turn *turn);
 
 /* Drops the events kept for a first stream. */
 void cx_turn_drop_events(codex_turn *turn);

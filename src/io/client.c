@@ -462,6 +462,7 @@ codex_server_request *codex_client_next_server_request(codex_client *client) {
 
 codex_error_kind codex_client_answer(codex_client *client, codex_server_request *request, const char *result,
                                      size_t length) {
+  client->session->now = cx_now();
   codex_error_kind kind = cx_session_answer(client->session, request, result, length);
   flush(client);
   return kind;
@@ -469,15 +470,26 @@ codex_error_kind codex_client_answer(codex_client *client, codex_server_request 
 
 codex_error_kind codex_client_refuse(codex_client *client, codex_server_request *request, int code,
                                      const char *message) {
+  client->session->now = cx_now();
   codex_error_kind kind = cx_session_refuse(client->session, request, code, message);
   flush(client);
   return kind;
 }
 
 codex_error_kind codex_client_answer_safely(codex_client *client, codex_server_request *request) {
+  client->session->now = cx_now();
   codex_error_kind kind = cx_session_answer_safely(client->session, request);
   flush(client);
   return kind;
+}
+
+double codex_client_idle(const codex_client *client, const codex_turn *turn) {
+  return cx_session_idle(client->session, turn, cx_now());
+}
+
+void codex_client_tell(codex_client *client, const char *line, size_t length) {
+  client->session->now = cx_now();
+  cx_session_tell(client->session, line, length);
 }
 
 codex_turn *codex_client_turn(codex_client *client, const char *turn_id, size_t length, bool keep_events) {

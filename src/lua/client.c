@@ -235,6 +235,24 @@ static int client_turn(lua_State *L) {
   return *turn ? 1 : luaL_error(L, "not enough memory");
 }
 
+/* idle(turn) -> how many seconds nothing has come of it; nil while it has a reason not to */
+static int client_idle(lua_State *L) {
+  codex_client *client = check_client(L);
+  double idle = codex_client_idle(client, cx_check_handle(L, 2, CX_TURN));
+  if (idle < 0) return 0;
+  lua_pushnumber(L, (lua_Number)idle);
+  return 1;
+}
+
+/* tell(line): as if the server had written it */
+static int client_tell(lua_State *L) {
+  size_t length;
+  codex_client *client = check_client(L);
+  const char *line = luaL_checklstring(L, 2, &length);
+  codex_client_tell(client, line, length);
+  return 0;
+}
+
 /* child_turn(root id) -> a turn that the agent started on behalf of that one and nobody has claimed, or nil
  */
 static int client_child_turn(lua_State *L) {
@@ -266,6 +284,8 @@ void cx_open_client(lua_State *L) {
                                      {"notify", client_notify},
                                      {"turn", client_turn},
                                      {"child_turn", client_child_turn},
+                                     {"idle", client_idle},
+                                     {"tell", client_tell},
                                      {"stream", cx_client_stream},
                                      {"next_server_request", cx_client_next_server_request},
                                      {"answer", cx_client_answer},
