@@ -265,16 +265,16 @@ bool codex_server_request_open(const codex_server_request *request);
 bool codex_server_request_cancelled(const codex_server_request *request);
 
 /* Answers with a result (JSON text), with an error, or safely. CODEX_ERROR_NONE; CODEX_ERROR_CLOSED when it
- * isn't open; CODEX_ERROR_INVALID_ARGUMENT when result isn't JSON in UTF-8, CODEX_ERROR_OVERFLOW when more
- * than can be would wait to be sent, CODEX_ERROR_NO_MEMORY: then it still is open, unless the connection has
- * ended. */
+ * isn't open; CODEX_ERROR_INVALID_ARGUMENT when result isn't JSON or something isn't UTF-8,
+ * CODEX_ERROR_OVERFLOW when more than can be would wait to be sent, CODEX_ERROR_NO_MEMORY: then it still is
+ * open, unless the connection has ended, as it does when the safe answer overflows. */
 codex_error_kind codex_client_answer(codex_client *client, codex_server_request *request, const char *result,
                                      size_t length);
 codex_error_kind codex_client_refuse(codex_client *client, codex_server_request *request, int code,
                                      const char *message);
 codex_error_kind codex_client_answer_safely(codex_client *client, codex_server_request *request);
 
-/* Lets go; one that is open is answered safely. NULL is fine. */
+/* Lets go; one that is open is answered safely, and when that can't be, the connection ends. NULL is fine. */
 void codex_server_request_release(codex_server_request *request);
 
 /* ---- Turns

@@ -12,6 +12,7 @@ void thread_spec(void);
 void turn_spec(void);
 void session_spec(void);
 void subscription_spec(void);
+void server_request_spec(void);
 
 static long countdown = -1;
 static bool allocation_failed;
@@ -68,5 +69,6 @@ int main(void) {
   turn_spec();
   session_spec();
   subscription_spec();
+  server_request_spec();
   return test_report("core");
 }

@@ -156,6 +156,160 @@ static void example_attach(void) {
   codex_client_free(client);
 }
 
+/* ---- what the server asks ---- */
+
+#define ASKS "{\"id\":7,\"method\":\"item/fileChange/requestApproval\",\"params\":{}}\n"
+#define DECLINED "{\"id\":7,\"result\":{\"decision\":\"decline\"}}\n"
+
+/* A client, and in *server the other end of its connection. */
+static codex_client *attach(int *server) {
+  codex_options options;
+  codex_error error;
+  int ends[2];
+  codex_options_init(&options);
+  options.server_requests = true;
+  check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  *server = ends[1];
+  return codex_client_attach(ends[0], ends[0], &options, &error);
+}
+
+/* A request that has been taken; the client has nothing to do. */
+static codex_server_request *asked(codex_client *client, int server) {
+  codex_ready ready = {CODEX_READY_NONE, 0};
+  check(write(server, ASKS, sizeof ASKS - 1) == sizeof ASKS - 1);
+  while (!codex_client_next_ready(client, &ready))
+    codex_client_wait(client, 10);
+  check(ready.kind == CODEX_READY_SERVER_REQUEST);
+  codex_server_request *request = codex_client_next_server_request(client);
+  check(request != NULL && codex_server_request_serial(request) == ready.serial);
+  while (codex_client_deadline(client) >= 0)
+    codex_client_wait(client, 10);
+  return request;
+}
+
+/* That just this has been written by now. */
+static void check_written(int server, const char *expected) {
+  char bytes[256];
+  ssize_t length = recv(server, bytes, sizeof bytes, MSG_DONTWAIT);
+  check_bytes(bytes, length > 0 ? (size_t)length : 0, expected);
+}
+
+static void example_answers_at_once(void) {
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  check(codex_client_answer(client, request, "{}", 2) == CODEX_ERROR_NONE);
+  check_written(server, "{\"id\":7,\"result\":{}}\n");
+  check(codex_client_answer(client, request, "{}", 2) == CODEX_ERROR_CLOSED);
+  codex_server_request_release(request);
+  request = asked(client, server);
+  check(codex_client_refuse(client, request, 5, "no") == CODEX_ERROR_NONE);
+  check_written(server, "{\"id\":7,\"error\":{\"code\":5,\"message\":\"no\"}}\n");
+  codex_server_request_release(request);
+  request = asked(client, server);
+  check(codex_client_answer_safely(client, request) == CODEX_ERROR_NONE);
+  check_written(server, DECLINED);
+  codex_server_request_release(request);
+  check_written(server, "");
+  check(codex_client_deadline(client) < 0);
+  codex_client_free(client);
+  close(server);
+}
+
+static void example_let_go(void) {
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  check(codex_client_deadline(client) < 0);
+  codex_server_request_release(request);
+  check(codex_client_deadline(client) == 0);
+  codex_client_wait(client, 10);
+  check_written(server, DECLINED);
+  check(codex_client_deadline(client) < 0);
+  codex_client_free(client);
+  close(server);
+}
+
+/* Reads on until a line has come that tells how the bytes before it end. */
+static bool ends_with(codex_client *client, int server, const char *line) {
+  static char bytes[1 << 16];
+  size_t kept = 0, length = strlen(line);
+  for (;;) {
+    codex_client_dispatch(client);
+    ssize_t count = recv(server, bytes + kept, sizeof bytes - kept, MSG_DONTWAIT);
+    if (count <= 0) return kept >= length && memcmp(bytes + kept - length, line, length) == 0;
+    kept += (size_t)count;
+    if (kept > length) memmove(bytes, bytes + kept - length, length);
+    if (kept > length) kept = length;
+  }
+}
+
+/* While nothing can be written there is nothing to be done at once, or the caller would spin. */
+static void example_stuck(void) {
+  static char params[1 << 22];
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  memset(params, ' ', sizeof params);
+  params[0] = '[', params[sizeof params - 1] = ']';
+  check(codex_client_notify(client, "m", params, sizeof params) == CODEX_ERROR_NONE);
+  check(codex_client_deadline(client) < 0);
+  codex_server_request_release(request);
+  check(codex_client_deadline(client) < 0);
+  check(ends_with(client, server, "\n" DECLINED));
+  codex_client_free(client);
+  close(server);
+}
+
+static void example_asked_at_the_end(void) {
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  check(write(server, ASKS, sizeof ASKS - 1) == sizeof ASKS - 1); /* and one that hasn't been read yet */
+  codex_client_shutdown(client, 1);
+  check_written(server, DECLINED DECLINED);
+  check(codex_server_request_cancelled(request) && !codex_server_request_open(request));
+  codex_ready ready;
+  check(codex_client_next_ready(client, &ready) && ready.kind == CODEX_READY_SERVER_REQUEST);
+  check(codex_client_next_ready(client, &ready) && ready.kind == CODEX_READY_CLOSED);
+  check(codex_client_next_server_request(client) == NULL);
+  check(codex_client_answer(client, request, "{}", 2) == CODEX_ERROR_CLOSED);
+  codex_client_free(client);
+  codex_server_request_release(request);
+  check_written(server, "");
+  close(server);
+}
+
+static void example_asker_gone(void) {
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  close(server);
+  while (!codex_client_gone(client))
+    codex_client_wait(client, 10);
+  check(codex_server_request_cancelled(request));
+  check(codex_client_answer(client, request, "{}", 2) == CODEX_ERROR_CLOSED);
+  check(codex_client_statistics(client)->answers == 0);
+  codex_server_request_release(request);
+  codex_client_free(client);
+}
+
+static void example_nobody_asks(void) {
+  codex_client *client =
+      start("printf '"
+            "{\"id\":7,\"method\":\"item/fileChange/requestApproval\"}\\n"
+            "';"
+            "read -r line; printf '{\"id\":1,\"result\":%s}\\n' \"$line\"; cat >/dev/null");
+  codex_client_wait(client, 10);
+  while (codex_client_statistics(client)->answers == 0)
+    codex_client_wait(client, 10);
+  codex_request *request = ask(client, "x");
+  codex_slice result = codex_request_result(request);
+  check_bytes(result.bytes, result.length, "{\"id\":7,\"result\":{\"decision\":\"decline\"}}");
+  codex_request_release(request);
+  codex_client_free(client);
+}
+
 static void example_missing(void) {
   codex_options options;
   codex_error error;
@@ -189,6 +343,12 @@ void client_spec(void) {
   it("an idle client wants nothing", example_idle);
   it("a request that isn't answered ends in time", example_timeout);
   it("one socket for both directions can be attached", example_attach);
+  it("answers to the server are written at once", example_answers_at_once);
+  it("the answer to a request that is let go is written without another event", example_let_go);
+  it("an answer that can't be written yet doesn't make the caller spin", example_stuck);
+  it("what the server has asked by the time of a shutdown is answered", example_asked_at_the_end);
+  it("a server that is gone is answered nothing", example_asker_gone);
+  it("unless requests are wanted they are answered safely", example_nobody_asks);
   it("a program that isn't there is named", example_missing);
   it("requests, turns and streams outlive the client", example_outlived);
 }

@@ -13,7 +13,7 @@ int cx_answer_safely(cx_buffer *out, codex_slice id, codex_slice method);
 /* Answers with a result (JSON text): as above, or CX_EINVAL when it isn't JSON in UTF-8. */
 int cx_answer_result(cx_buffer *out, codex_slice id, const char *result, size_t length);
 
-/* Answers with an error. */
+/* Answers with an error; CX_EINVAL when message isn't UTF-8. */
 int cx_answer_error(cx_buffer *out, codex_slice id, int code, const char *message);
 
 #endif

@@ -235,10 +235,9 @@ codex_error_kind cx_session_answer_safely(cx_session *session, codex_server_requ
 void codex_server_request_release(codex_server_request *request) {
   if (!request) return;
   if (request->session) cx_session_answer_safely(request->session, request);
-  if (request->session) { /* there was no memory for the answer: the session owes it */
-    request->taken = false;
-    return;
-  }
+  /* there was no memory for the answer, and nobody is left to give it: better the end than to let the server
+   * wait */
+  if (request->session) cx_session_fail_status(request->session, CX_ENOMEM);
   free_request(request);
 }
 
