@@ -124,7 +124,7 @@ local function run(request, handler, tell)
     failure = answer
     request:_answer_safely()
   end
-  request._handle:release()
+  request:_release()
   if failure ~= nil then tell(failure) end
 end
 

@@ -225,7 +225,7 @@ function M.new(client, handle)
 end
 
 function ServerRequest:__index(name)
-  if name == "turn" then return self._client._turns[self._handle:turn()] end
+  if name == "turn" then return not self._released and self._client._turns[self._handle:turn()] or nil end
   if name == "thread" then
     local lane = self:_lane()
     return lane and lane.thread
@@ -281,7 +281,14 @@ end
 
 -- Whether an answer still counts.
 function ServerRequest:_is_open()
-  return not self.cancelled and self._handle:open()
+  return not self.cancelled and not self._released and self._handle:open()
+end
+
+-- Lets the core's handle go, which answers unless somebody has. The object stays as it is, for whoever keeps it.
+function ServerRequest:_release()
+  rawset(self, "turn", self.turn)
+  self._released = true
+  self._handle:release()
 end
 
 -- Gives the safe answer unless there was one. An answer that the server is about to call off is left to the core, which
