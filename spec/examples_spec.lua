@@ -64,6 +64,21 @@ describe("the example", function()
     assert.equal("Two things.\nb:3: error: wrong\na:1: note: why?\n", text)
   end)
 
+  it("tools.lua lets the model look tickets up and close them", function()
+    local lines = {}
+    for line in run("tools.lua", nil, nil, "examples/offline/tools.lua"):gmatch "[^\n]+" do
+      lines[#lines + 1] = line
+    end
+    assert.truthy(lines[1]:find('^search {.*}: %[{.*"Printer on floor 2 jams".*"Printer in the lobby is off'), lines[1])
+    assert.truthy(lines[2]:find('^read {"id":1}: {.*"Ordered a new roller%."'), lines[2])
+    assert.truthy(lines[3]:find('^read {"id":2}: {.*"Works again%."'), lines[3])
+    assert.equal('read {"id":9}: The tool failed: there is no ticket 9', lines[4])
+    assert.truthy(lines[5]:find("missing property 'comment'", 1, true), lines[5])
+    assert.truthy(lines[6]:find "^close {.*}: closed$", lines[6])
+    assert.truthy(lines[7]:find "I have closed ticket 2%.$", lines[7])
+    assert.equal("2  closed  Printer in the lobby is off", lines[9])
+  end)
+
   it("walkthrough.lua goes through all of it", function()
     local text = run "walkthrough.lua"
     local sections = {}
