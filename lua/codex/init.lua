@@ -51,6 +51,12 @@ local codex = {
   end,
   --- What a tool may answer besides text: `codex.content.text`, `.image`, `.audio`.
   content = lazy "codex.content",
+  --- Ready-made answers to what the agent asks to be allowed; see codex/approve.lua.
+  ---@module "codex.approve"
+  approve = lazy "codex.approve",
+  --- Ready-made answers to its questions; see codex/ask.lua.
+  ---@module "codex.ask"
+  ask = lazy "codex.ask",
 
   run = task.run,
   spawn = task.spawn,

@@ -31,6 +31,13 @@ function M.watch(fd, fn)
   watched[fd] = fn
 end
 
+--- What is called when a descriptor is readable, or nil.
+---@param fd integer
+---@return function?
+function M.watcher(fd)
+  return watched[fd]
+end
+
 --- Whether a connection has handlers that what comes next may call.
 ---@return boolean
 function M.has_listeners()

@@ -95,5 +95,6 @@ void cx_open_server_request(lua_State *L);
 void cx_open_json(lua_State *L);
 void cx_open_codec(lua_State *L);
 void cx_open_system(lua_State *L);
+void cx_open_terminal(lua_State *L);
 
 #endif

@@ -140,6 +140,7 @@ int luaopen_codex_core(lua_State *L) {
   cx_open_json(L);
   cx_open_codec(L);
   cx_open_system(L);
+  cx_open_terminal(L);
   cx_open_client(L);
   cx_open_request(L);
   cx_open_turn(L);
