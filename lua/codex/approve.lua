@@ -14,7 +14,7 @@ local options_of = require "codex.options"
 
 local M = {}
 
----@alias codex.ApprovalHandler fun(request: codex.ServerRequest): codex.ApprovalAnswer
+---@alias codex.ApprovalHandler fun(request: codex.ServerRequest): codex.ApprovalAnswer?
 
 ---@alias codex.ApprovalAnswer
 ---| "accept"

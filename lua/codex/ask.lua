@@ -6,7 +6,7 @@ local terminals = require "codex.terminal"
 
 local M = {}
 
----@alias codex.UserInputHandler fun(request: codex.ServerRequest): table<string, string|string[]>
+---@alias codex.UserInputHandler fun(request: codex.ServerRequest): table<string, string|string[]>?
 
 ---@class codex.ask.PromptOptions
 ---@field input? string the terminal to ask at, as a path; default the one that the program was started at
@@ -125,6 +125,7 @@ function M.prompt(options)
       return ask_all(session, request)
     end)
     terminals.explain(terminal, reason, "the agent's questions get no answers")
+    if reason == "withdrawn" then return nil end
     return answers or {}
   end
 end

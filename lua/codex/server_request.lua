@@ -8,6 +8,8 @@ local task = require "codex.task"
 
 local answers = lazy "codex.answer"
 local elicitations = lazy "codex.elicitation"
+local shell = lazy "codex.approve.shell"
+local show = lazy "codex.show"
 
 local M = {}
 
@@ -38,8 +40,10 @@ local M = {}
 ---@field thread? codex.Thread likewise
 ---@field summary string one line for a person, in which nothing can hide
 ---@field decisions? (string|table)[] what an approval may be answered with
----@field command? string kind "command": what the model wrote. What runs is `params.command`, the shell's whole line
+---@field command? string kind "command": what the model wrote, as the shell gets it; the shell's whole line,
+--- `params.command`, where that isn't one of the usual ones with a script
 ---@field cwd? string where
+---@field thread_cwd? string the folder of its thread, or of the user's thread that a sub-agent works for
 ---@field reason? string the model's, for what it asks
 ---@field questions? table[] kind "user_input": `id`, `header`, `question`, `options`, `is_other`, `is_secret`
 ---@field package told? boolean stderr has heard of a failure
@@ -66,24 +70,6 @@ local function text_or(value, default)
   return type(value) == "string" and value or default
 end
 
--- On one line, with what could deceive a terminal or a reader written out: control characters, and those that turn the
--- direction of text or take no room.
-local function visible(text)
-  text = text:gsub("\n", "\\n"):gsub("\t", "\\t")
-  text = text:gsub("[%c\127]", function(char)
-    return ("\\x%02x"):format(char:byte())
-  end)
-  text = text:gsub("\194([\128-\159\173])", function(last)
-    return ("\\u{%x}"):format(last:byte())
-  end)
-  return (text:gsub("\226([\128\129])([\128-\191])", function(middle, last)
-    local code = 0x2000 + (middle:byte() - 128) * 64 + last:byte() - 128
-    local hidden = code >= 0x200b and code <= 0x200f or code >= 0x2028 and code <= 0x202e or code >= 0x2060
-    return hidden and ("\\u{%x}"):format(code) or nil
-  end))
-end
-M.visible = visible
-
 local function list_of(value)
   return type(value) == "table" and value or {}
 end
@@ -98,14 +84,11 @@ local function quoted(words)
   return table.concat(list, " ")
 end
 
--- What the model wrote, where the server tells it apart from the shell's whole line.
+-- What the model wrote is what the shell is given. The server's `command_actions` aren't: of `ls | xargs rm` they say
+-- `ls`.
 local function command_of(params)
-  local actions = list_of(params.command_actions)
-  if #actions == 1 and type(actions[1]) == "table" and type(actions[1].command) == "string" then
-    return actions[1].command
-  end
   if type(params.command) == "table" then return quoted(params.command) end
-  return text_or(params.command)
+  return type(params.command) == "string" and (shell.script(params.command) or params.command) or nil
 end
 
 local function changes_of(request)
@@ -180,7 +163,7 @@ local function summary_of(request)
   local describe_it = describe[request.kind]
   local text = describe_it and describe_it(request) or "answer " .. request.method
   if request.reason then text = text .. ": " .. request.reason end
-  return visible(text)
+  return show.line(text)
 end
 
 -- ---- making ----
@@ -221,6 +204,7 @@ function M.new(client, handle)
     _on_cancelled = {},
   }, ServerRequest)
   fill_in(request)
+  request.thread_cwd = list_of(request:_lane()).cwd
   return request
 end
 

@@ -119,6 +119,8 @@ local function start_now(thread, start)
   -- what is wrong was found before lining up, unless the caller has changed his tables since
   local sent, pending = pcall(send, thread, start)
   if not sent then return nil, pending end
+  -- a turn's folder is that of the turns after it as well
+  if type(start.params.cwd) == "string" then lanes.of(client, thread.id).cwd = start.params.cwd end
   local limit = core.now() + client._request_timeout
   local overdue = start.deadline == nil or limit < start.deadline
   local handle, err, reason = await_turn(client, pending, overdue and limit or start.deadline)

@@ -128,6 +128,7 @@ function Thread:_take(answer)
     end
   end
   self._client, self._lane, self.id = client, lane, id
+  lane.cwd = self.cwd
 end
 
 --- Makes the object for an answer that holds a thread.

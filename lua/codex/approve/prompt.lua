@@ -3,7 +3,6 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local options_of = require "codex.options"
-local shell = require "codex.approve.shell"
 local show = require "codex.show"
 local terminals = require "codex.terminal"
 
@@ -108,23 +107,16 @@ local command_titles = {
   network = "A command wants to use the network:",
 }
 
-local function command_of(request)
-  local command = request.params.command
-  if type(command) == "table" then return table.concat(command, " ") end
-  if command == nil then return request.command end
-  return shell.script(command) or command
-end
-
 function pages.command(page, request)
   local params = request.params
   local network = params.network_approval_context
   page:say(network and command_titles.network or command_titles[params.kind] or "The agent wants to run a command:")
   if network then page:tell("host", ("%s (%s)"):format(tostring(network.host), tostring(network.protocol))) end
-  local command = command_of(request)
+  local command = request.command
   page:quote(command or "(the server didn't say which)")
   if show.is_foreign(command or "") then page:tell("note", "it has letters that may look like others") end
-  page:tell("in", params.cwd or request.cwd)
-  page:tell("reason", params.reason or request.reason)
+  page:tell("in", request.cwd)
+  page:tell("reason", request.reason)
   if params.additional_permissions then
     page:say "It wants these permissions as well:"
     quote_table(page, "permissions", params.additional_permissions)
@@ -149,15 +141,15 @@ function pages.file_change(page, request)
   end
   if request.params.file_changes then quote_table(page, "changes", request.params.file_changes) end
   if not changes and not request.params.file_changes then page:say "  (the server didn't say which)" end
-  page:tell("reason", request.params.reason)
+  page:tell("reason", request.reason)
   if request.params.grant_root then page:tell("and all", "files below " .. tostring(request.params.grant_root)) end
 end
 
 function pages.permissions(page, request)
   page:say "The agent asks for permissions:"
   quote_table(page, "permissions", request.params.permissions or {})
-  page:tell("in", request.params.cwd)
-  page:tell("reason", request.params.reason)
+  page:tell("in", request.cwd)
+  page:tell("reason", request.reason)
 end
 
 function pages.mcp_tool(page, request)
@@ -269,6 +261,7 @@ function M.new(options)
       return ask(session, request, page, options.max_lines or DEFAULT_LINES)
     end)
     terminals.explain(terminal, reason, "what the agent asks for is declined")
+    if reason == "withdrawn" then return nil end
     return answer or "decline"
   end
 end
