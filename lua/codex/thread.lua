@@ -31,9 +31,9 @@ local M = {}
 ---@field when_busy? "queue"|"steer"|"error" when the thread runs a turn already: wait for its end (the default), add to
 --- what it was asked, or raise `busy`
 ---@field timeout? number seconds for the whole turn, waiting in the queue included
----@field idle_timeout? number seconds without anything new of the turn. A command or a tool that runs may take as long as
---- it likes, and so may a question to you; that the server is trying to reach its model counts for nothing. Then the
---- server is asked whether the turn is over, and otherwise it is interrupted, and `timeout` raised
+---@field idle_timeout? number seconds without anything new of the turn. A command or a tool that runs may take as long
+--- as it likes, and so may a question to you; that the server is trying to reach its model counts for nothing. Then
+--- the server is asked whether the turn is over, and otherwise it is interrupted, and `timeout` raised
 ---@field on_cancel? "interrupt"|"detach" what becomes of the turn when the task that waits for it is cancelled: it is
 --- interrupted (the default), or goes on
 ---@field raise? boolean false: `run` returns the result of a failed turn instead of raising

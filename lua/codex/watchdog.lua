@@ -1,5 +1,5 @@
---- What is done about a turn of which nothing comes any more: the server is asked whether it is over, as its end may have
---- got lost on the way.
+--- What is done about a turn of which nothing comes any more: the server is asked whether it is over, as its end may
+--- have got lost on the way.
 
 local core = require "codex.core"
 
@@ -27,8 +27,8 @@ local function tell(turn, method, params)
   if text then turn._client._core:tell(('{"method":"%s","params":%s}'):format(method, text)) end
 end
 
---- Looks into a turn that has fallen silent: whether it is over after all. Then it has got its end, and what was missing
---- of its items, as if they had come by themselves.
+--- Looks into a turn that has fallen silent: whether it is over after all. Then it has got its end, and what was
+--- missing of its items, as if they had come by themselves.
 ---@param turn codex.Turn
 ---@return "woken"|"idle"|"cancelled" reason what the wait for the turn ends with: it is over, it isn't, or the task is
 --- cancelled
