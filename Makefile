@@ -156,6 +156,11 @@ $(BUILD)/bench/%: spec/bench/%.c $(LIBRARY)
 	$(call say,CC )
 	$(Q)$(COMPILE) -MF $(OBJECTS)/bench-$*.d -o $@ $< $(LIBRARY)
 
+$(BUILD)/examples/run: examples/c/run.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(COMPILE) -MF $(OBJECTS)/example-run.d -o $@ $< $(LIBRARY)
+
 C_SPECS = $(if $(CORE_SPEC),$(BUILD)/spec/core) $(if $(IO_SPEC),$(BUILD)/spec/io)
 
 -include $(wildcard $(OBJECTS)/*.d $(OBJECTS)/*/*.d)
@@ -171,7 +176,7 @@ run-test run-bench: export CODEX_BUILD := $(ROOT)/$(BUILD)
 
 SPECS = spec
 BUSTED = $(LUA) $(shell command -v busted) -o spec/support/output.lua $(if $(FILTER),--filter '$(FILTER)') $(SPECS)
-HAND_WRITTEN_C = $(filter-out src/core/schema_tables.c,$(wildcard include/*.h src/*/*.[ch] spec/*/*.[ch]))
+HAND_WRITTEN_C = $(filter-out src/core/schema_tables.c,$(wildcard include/*.h src/*/*.[ch] spec/*/*.[ch] examples/*/*.[ch]))
 LUACHECK = luacheck --no-color --quiet $(wildcard lua spec examples src/core/*.lua src/core/*/*.lua src/host/*.lua)
 CLANG_FORMAT = clang-format --dry-run --Werror $(HAND_WRITTEN_C)
 
@@ -185,7 +190,7 @@ run-demo: $(PROGRAM)
 	@$(PROGRAM) --offline examples/hello.lua
 
 # Leaks that aren't ours: the shells and tools that specs run under the preloaded sanitizer.
-run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS)
+run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(BUILD)/examples/run
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
 	@$(LUA) spec/support/run.lua $(BUILD) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
 	  'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)' "busted=$(WITH_SANITIZERS) $(BUSTED)"

@@ -417,6 +417,22 @@ codex_stream_result codex_stream_next_text(codex_stream *stream, codex_slice *te
 /* Closes the stream; its turn is not touched. NULL is fine. */
 void codex_stream_free(codex_stream *stream);
 
+/* ---- JSON
+ * -------------------------------------------------------------------------------------------------------
+ *
+ * As much as small programs need to write params and to look into results. */
+
+/* The JSON text of an object's member, part of the same text; bytes NULL when it isn't there or this is no
+ * object. */
+codex_slice codex_json_member(codex_slice object, const char *name);
+
+/* The text of a JSON string, decoded, NUL-terminated, to be freed with free(). NULL when it isn't a string,
+ * or out of memory. */
+char *codex_json_unquote(codex_slice value);
+
+/* A text as a JSON string, likewise. NULL when it isn't UTF-8, or out of memory. */
+char *codex_json_quote(const char *text);
+
 #ifdef __cplusplus
 }
 #endif

@@ -23,6 +23,7 @@ build = {
         "src/core/frame.c",
         "src/core/json.c",
         "src/core/json_number.c",
+        "src/core/json_public.c",
         "src/core/json_string.c",
         "src/core/json_write.c",
         "src/core/map.c",

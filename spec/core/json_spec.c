@@ -1,5 +1,6 @@
 /* JSON: what is read, what is refused and where, numbers to the last bit, strings in both modes, and writing.
  */
+#include "codex.h"
 #include "core/json.h"
 #include "test.h"
 
@@ -877,7 +878,28 @@ static void utf8_is_checked(void) {
   check(same);
 }
 
+static void texts_for_users(void) {
+  static const char json[] = "{\"a\":{\"b\":\"x\\n\\u00e4\"},\"n\":1}";
+  codex_slice object = {json, sizeof json - 1};
+  char *text = codex_json_unquote(codex_json_member(codex_json_member(object, "a"), "b"));
+  check(!text || strcmp(text, "x\n\xC3\xA4") == 0);
+  char *quoted = text ? codex_json_quote(text) : NULL;
+  check(!quoted || strcmp(quoted, "\"x\\n\xC3\xA4\"") == 0);
+  check(test_allocation_failed() || (text && quoted));
+  check(codex_json_unquote(codex_json_member(object, "n")) == NULL);
+  check(codex_json_unquote(codex_json_member(object, "none")) == NULL);
+  check(codex_json_quote("\xFF") == NULL);
+  free(text);
+  free(quoted);
+}
+
+static void texts_for_users_without_memory(void) {
+  test_each_allocation_failing(texts_for_users);
+}
+
 void json_spec(void) {
+  it("decodes and encodes strings for users, or answers NULL", texts_for_users);
+  it("and loses nothing when memory runs out", texts_for_users_without_memory);
   it("every form of RFC 8259 is read", reads_what_is_json);
   it("everything else is refused", refuses_what_is_not);
   it("bad UTF-8 and lone surrogates are refused in strict mode only", modes_differ_about_strings);
