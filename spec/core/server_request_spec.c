@@ -352,6 +352,9 @@ static void a_released_turn_still_ends_what_is_asked_in_it(void) {
   turn_completed(session, "T");
   check(codex_server_request_cancelled(request));
   check_text(taken_output(session), declined("2"));
+  check_text(taken_ready(session), "server request 1");
+  turn_completed(session, "T"); /* nobody knows it any more */
+  check_text(taken_ready(session), "");
   codex_server_request_release(request);
   cx_session_free(session);
 }

@@ -244,21 +244,40 @@ static bool ends_with(codex_client *client, int server, const char *line) {
   }
 }
 
-/* While nothing can be written there is nothing to be done at once, or the caller would spin. */
-static void example_stuck(void) {
+/* More than a pipe or a socket holds. */
+static void notify_at_length(codex_client *client) {
   static char params[1 << 22];
-  int server;
-  codex_client *client = attach(&server);
-  codex_server_request *request = asked(client, server);
   memset(params, ' ', sizeof params);
   params[0] = '[', params[sizeof params - 1] = ']';
   check(codex_client_notify(client, "m", params, sizeof params) == CODEX_ERROR_NONE);
+}
+
+/* While nothing can be written there is nothing to be done at once, or the caller would spin. */
+static void example_stuck(void) {
+  int server;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  notify_at_length(client);
   check(codex_client_deadline(client) < 0);
   codex_server_request_release(request);
   check(codex_client_deadline(client) < 0);
   check(ends_with(client, server, "\n" DECLINED));
   codex_client_free(client);
   close(server);
+}
+
+static void example_stuck_at_the_end(void) {
+  codex_client *client = start("exec sleep 9");
+  notify_at_length(client);
+  codex_client_shutdown(client, 0.05);
+  codex_ready ready;
+  while (codex_client_next_ready(client, &ready)) {
+  }
+  check(codex_client_deadline(client) > 0);
+  while (!codex_client_gone(client))
+    codex_client_wait(client, 10);
+  check(codex_client_deadline(client) < 0);
+  codex_client_free(client);
 }
 
 static void example_asked_at_the_end(void) {
@@ -346,6 +365,7 @@ void client_spec(void) {
   it("answers to the server are written at once", example_answers_at_once);
   it("the answer to a request that is let go is written without another event", example_let_go);
   it("an answer that can't be written yet doesn't make the caller spin", example_stuck);
+  it("what is never written doesn't either, at the end", example_stuck_at_the_end);
   it("what the server has asked by the time of a shutdown is answered", example_asked_at_the_end);
   it("a server that is gone is answered nothing", example_asker_gone);
   it("unless requests are wanted they are answered safely", example_nobody_asks);

@@ -119,7 +119,6 @@ static void leave(codex_server_request *request, bool cancelled) {
   session->asked_count--;
   session->asked_bytes -= request->size;
   cx_list_remove(&request->in_asked);
-  cx_list_remove(&request->in_untold);
   request->session = NULL;
   if (!request->taken) {
     free_request(request);
