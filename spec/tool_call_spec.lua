@@ -111,6 +111,9 @@ describe("Tools", function()
         tool("picture", function()
           return { "see:", codex.content.image(png) }
         end),
+        tool("huge", function(arguments)
+          return arguments.n == math.huge
+        end),
         codex.tool_namespace {
           name = "stock",
           description = "the stock",
@@ -119,7 +122,7 @@ describe("Tools", function()
       },
     }
     local result = thread:run(calls(call("weather", { city = "Oslo" }), call "table", call "nothing", call "picture",
-      call("weather", { n = 41 }, "stock")))
+      call("weather", { n = 41 }, "stock"), { name = "huge", arguments = '{"n":1e400}' }))
     assert.equal("done", result.final_response)
     local tools = offered(home)
     assert.equal("does weather", tools.weather)
@@ -131,6 +134,7 @@ describe("Tools", function()
     assert.same({ "input_text", "see:", "input_image", png },
       { outcome[4][1].type, outcome[4][1].text, outcome[4][2].type, outcome[4][2].image_url })
     assert.equal("42", outcome[5])
+    assert.equal("true", outcome[6])
     local items = items_of(result)
     assert.same({ { city = "Oslo" }, true }, { items.weather.arguments, items.weather.success })
     assert.is_true(items["stock.weather"].success)

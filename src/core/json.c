@@ -5,7 +5,6 @@ typedef struct number_scan {
   const char *stop; /* one past it, or where a digit is missing */
   bool valid;
   bool integral; /* neither fraction nor exponent */
-  bool exponent;
 } number_scan;
 
 static inline bool is_digit(char byte) {
@@ -31,7 +30,6 @@ static inline const char *skip_digits(const char *text, const char *end) {
 /* Scans what may follow the integer part: text is just past it. */
 static number_scan scan_fraction_and_exponent(const char *text, const char *end) {
   const char *digits;
-  bool exponent = false;
   if (text < end && *text == '.') {
     digits = text + 1;
     text = skip_digits(digits, end);
@@ -39,12 +37,11 @@ static number_scan scan_fraction_and_exponent(const char *text, const char *end)
   }
   if (text < end && (*text == 'e' || *text == 'E')) {
     digits = text + 1;
-    exponent = true;
     if (digits < end && (*digits == '+' || *digits == '-')) digits++;
     text = skip_digits(digits, end);
     if (text == digits) return (number_scan){.stop = text};
   }
-  return (number_scan){.stop = text, .valid = true, .exponent = exponent};
+  return (number_scan){.stop = text, .valid = true};
 }
 
 static inline number_scan scan_number(const char *text, const char *end) {
@@ -56,19 +53,12 @@ static inline number_scan scan_number(const char *text, const char *end) {
   return (number_scan){.stop = text, .valid = true, .integral = true};
 }
 
-/* No number without an exponent and shorter than this is beyond double. */
-#define SURELY_IN_RANGE 300
-
 static inline const char *skip_number(const char *text, const char *end) {
   const char *digits = skip_digits(text, end);
-  if (digits > text && *text != '0' && digits < end && (*digits == ',' || *digits == '}')) {
-    if (digits - text < SURELY_IN_RANGE) return digits; /* nearly every number of the server's */
-  }
+  if (digits > text && *text != '0' && digits < end && (*digits == ',' || *digits == '}'))
+    return digits; /* nearly every number of the server's */
   number_scan scan = scan_number(text, end);
-  double number;
-  if (!scan.valid) return NULL;
-  if (!scan.exponent && scan.stop - text < SURELY_IN_RANGE) return scan.stop;
-  return cx_json_to_double(text, scan.stop, &number) ? scan.stop : NULL;
+  return scan.valid ? scan.stop : NULL;
 }
 
 static inline const char *skip_string(const char *text, const char *end, bool *escaped) {
@@ -294,7 +284,8 @@ static cx_json_token read_number(cx_json_reader *reader) {
   if (!scan.valid) return fail(reader, scan.stop, "expected a digit");
   if (scan.integral && read_integer(reader->next, scan.stop, &reader->integer))
     return accept(reader, scan.stop, AFTER_VALUE, CX_JSON_INTEGER);
-  if (!cx_json_to_double(reader->next, scan.stop, &reader->number))
+  bool in_range = cx_json_to_double(reader->next, scan.stop, &reader->number);
+  if (!in_range && reader->mode == CX_JSON_STRICT)
     return fail(reader, reader->next, "number out of range");
   return accept(reader, scan.stop, AFTER_VALUE, CX_JSON_NUMBER);
 }

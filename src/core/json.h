@@ -2,9 +2,10 @@
  *
  * The reader walks text that is complete in memory. It is pull-style: each cx_json_next answers one token;
  * strings are slices of the text, still escaped, and are decoded with cx_json_unescape only where somebody
- * wants them. Structure is strict in both modes. They differ in what a string may hold: CX_JSON_STRICT   a
- * lone surrogate escape or a byte sequence that isn't UTF-8 is an error; CX_JSON_LENIENT  both are accepted
- * and become U+FFFD when decoded (for what the server sends). */
+ * wants them. Structure is strict in both modes. They differ in what a value may hold: CX_JSON_STRICT   a
+ * lone surrogate escape, a byte sequence that isn't UTF-8 or a number beyond double is an error;
+ * CX_JSON_LENIENT  they are accepted (for what the server sends, and the model has it send): the first two
+ * become U+FFFD when decoded, and such a number is infinite. */
 #ifndef CODEX_CORE_JSON_H
 #define CODEX_CORE_JSON_H
 
@@ -62,8 +63,8 @@ cx_json_token cx_json_next(cx_json_reader *reader);
  * failure. */
 int cx_json_unescape(const char *string, size_t length, cx_json_mode mode, cx_buffer *out);
 
-/* Skips one whole value starting at *text (white space first is allowed), checking it fully, except that
- * string bytes are not checked to be UTF-8. Answers the first byte after it, or NULL when the text up to end
+/* Skips one whole value starting at *text (white space first is allowed), checking it as CX_JSON_LENIENT does.
+ * Answers the first byte after it, or NULL when the text up to end
  * isn't one valid value or is nested deeper than CX_JSON_MAX_DEPTH minus depth. Fast: this is what every line
  * of the server goes through. */
 const char *cx_json_skip_value(const char *text, const char *end, unsigned depth);

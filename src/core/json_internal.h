@@ -33,7 +33,7 @@ const char *cx_json_skip_escape(const char *text, const char *end);
 const char *cx_json_lone_surrogate(const char *text, const char *end);
 
 /* Converts the JSON number from text up to stop, whose grammar has been checked: the nearest double, ties to
- * even. False when the magnitude is beyond double. */
+ * even. False, and infinite, when the magnitude is beyond double. */
 bool cx_json_to_double(const char *text, const char *stop, double *number);
 
 /* Finds the shortest digits that read back as number (finite, positive), the nearest ones among those:

@@ -222,15 +222,15 @@ static uint64_t exact_path(const decimal *parts) {
 bool cx_json_to_double(const char *text, const char *stop, double *number) {
   bool negative = *text == '-';
   decimal parts = take_apart(text + negative, stop);
+  uint64_t bits = 0;
   if (parts.digits == 0) {
     *number = 0;
   } else if (!fast_path(&parts, number)) {
-    uint64_t bits = exact_path(&parts);
-    if (bits >> 52 == 0x7FF) return false;
+    bits = exact_path(&parts);
     memcpy(number, &bits, sizeof bits);
   }
   if (negative) *number = -*number;
-  return true;
+  return bits >> 52 != 0x7FF;
 }
 
 /* The state of Steele and White: value / scale is what remains to be written, below and above / scale reach
