@@ -117,7 +117,12 @@ describe("Tools", function()
         codex.tool_namespace {
           name = "stock",
           description = "the stock",
-          tools = { tool("weather", function(arguments) return arguments.n + 1 end) },
+          tools = {
+            tool("weather", function(arguments)
+              return arguments.n + 1
+            end),
+            codex.tool { name = "later", description = "for a search", run = error, defer_loading = true },
+          },
         },
       },
     }
@@ -216,6 +221,7 @@ describe("Tools", function()
             codex.sleep(0.005)
           end
           ended = true
+          return "too late, which is no mistake"
         end),
         tool("quick", function()
           return "quick"
@@ -234,6 +240,7 @@ describe("Tools", function()
     end)
     thread:run(calls(call "quick"))
     assert.same({ "quick" }, seen(home))
+    assert.same({}, failures)
   end)
 
   it("belong to their thread", function()

@@ -424,6 +424,8 @@ describe("A call of a tool", function()
       assert.is_true(made:cancelled())
       made:when_cancelled(nothing)
       assert.is_nil(made.anything)
+      request.cancelled = false
+      return "seen"
     end
     local more = { space("n", { definition { name = "tool", run = run } }) }
     local answer = call(nothing, { namespace = "n", arguments = { a = { null } } }, request, more)
@@ -434,6 +436,20 @@ describe("A call of a tool", function()
     assert.same({ request, nothing }, given)
     refused("cancelled: call it with a colon, as call:cancelled(…)", seen.cancelled)
     refused("when_cancelled: expected a function, got nil", seen.when_cancelled, seen)
+  end)
+
+  it("has no answer when nobody waits for it any more, but its errors are reported", function()
+    local request = {}
+    local answer, reports = call(function()
+      request.cancelled = true
+      return "too late"
+    end, nil, request)
+    assert.is_nil(answer)
+    assert.same({}, reports)
+    reports = select(2, call(function()
+      error("broken", 0)
+    end, nil, request))
+    assert.equal("broken", reports[1][1])
   end)
 
   it("may wait, and others go on meanwhile", function()

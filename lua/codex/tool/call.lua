@@ -32,7 +32,8 @@ function ToolCall:__index(name)
 end
 
 --- Whether nobody waits for the answer any more: the turn was interrupted or has ended, the time for it is over, or the
---- client was closed. The function isn't stopped by that; one that takes long may look now and then.
+--- client was closed. The function isn't stopped by that, and what it returns is dropped; one that takes long may look
+--- now and then.
 ---@return boolean
 function ToolCall:cancelled()
   return self.request.cancelled == true
@@ -106,11 +107,11 @@ end
 
 --- Runs the tool that a request of kind `"tool"` names, and answers what the server gets. Never raises for what the
 --- tool does: the model is told, and so is `report`. Arguments that don't fit the tool's parameters are only told to
---- the model. Waits as long as the tool's function does.
+--- the model. Waits as long as the tool's function does; what it returns when nobody waits for it any more is dropped.
 ---@param registry? codex.ToolRegistry nil: there are no tools
 ---@param request codex.ServerRequest
 ---@param report fun(err: any) gets what the tool's function raised
----@return { content_items: table[], success: boolean } answer to `item/tool/call`, by its names in Lua
+---@return { content_items: table[], success: boolean }? answer to `item/tool/call`, by its names in Lua; nil: too late
 function M.call(registry, request, report)
   local params = request.params
   local entry = registry and definitions.find(registry, params.tool, params.namespace)
@@ -122,7 +123,7 @@ function M.call(registry, request, report)
     return failed(("Nothing was done, since the arguments don't fit the tool's parameters: %s"):format(problem))
   end
   local returned, answer = task.attempt(run, entry, arguments, new_call(request))
-  if returned then return answer end
+  if returned then return not request.cancelled and answer or nil end
   report(answer)
   return failed("The tool failed: " .. message_of(answer))
 end

@@ -19,9 +19,9 @@ end
 -- Some of them only with some models, features or MCP servers: a thread may change its model, and a script its user.
 local own_tools = set [[
   apply_patch create_goal exec exec_command get_context_remaining get_goal list_mcp_resource_templates
-  list_mcp_resources multi_env_copy_file new_context read_mcp_resource request_permissions request_user_input
-  request_user_input_async send_message_to_user_async shell_command tool_search update_goal update_plan view_image wait
-  wait_for_environment write_stdin
+  list_mcp_resources multi_env_copy_file new_context read_mcp_resource request_permissions request_plugin_install
+  request_user_input request_user_input_async send_message_to_user_async shell_command tool_search update_goal
+  update_plan view_image wait wait_for_environment write_stdin
 ]]
 
 -- The server refuses the first ones, as the model API's; the last ones it has itself, and mixes up with others' tools.
