@@ -165,7 +165,7 @@ local by_kind = {
     return user_inputs.to_answer(request, value)
   end,
   token_refresh = function(_, value)
-    return tokens.to_answer(value)
+    if value then return tokens.to_answer(value) end
   end,
   attestation = function(_, value)
     if type(value) == "string" then return { token = value } end
