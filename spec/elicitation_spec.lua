@@ -2,6 +2,7 @@
 local codex = require "codex"
 local core = require "codex.core"
 local elicitation = require "codex.elicitation"
+local kit = require "spec.support.kit"
 
 local METHOD = "mcpServer/elicitation/request"
 
@@ -280,12 +281,228 @@ describe("a decision about a tool", function()
   end)
 
   it("is offered as far as the server takes it", function()
-    local choices = elicitation.decisions(params_of(tool_call { persist = { "session", "always" } }))
+    local choices = elicitation.approval_decisions(request)
     assert.same({ "accept", "accept_for_session", { action = "accept", _meta = { persist = "always" } }, "decline",
       "cancel" }, choices)
-    assert.same({ "accept", "decline", "cancel" }, elicitation.decisions(params_of(tool_call())))
+    assert.same({ "accept", "decline", "cancel" }, elicitation.approval_decisions(once))
     for _, decision in ipairs(choices) do
       decide(request, decision)
     end
+  end)
+end)
+
+-- ---- through the real server ----
+
+local function exists(path)
+  local file = io.open(path)
+  return file ~= nil and file:close()
+end
+
+local function call(tool, arguments)
+  return { name = tool, namespace = "mcp__spec", arguments = arguments }
+end
+
+-- What the model was told by its tools since the user last spoke.
+local function told(home)
+  local requests, outputs = home:log(), {}
+  for _, item in ipairs(requests[#requests].body.input) do
+    if item.role == "user" then outputs = {} end
+    if item.type == "function_call_output" then
+      outputs[#outputs + 1] = type(item.output) == "table" and item.output[2].text or item.output
+    end
+  end
+  return table.concat(outputs, "\n")
+end
+
+describe("an MCP server's", function()
+  local fields = { name = { type = "string", minLength = 2 }, size = { type = "integer", default = 3 } }
+  local ask_name = { message = "Who?", requestedSchema = { type = "object", properties = fields,
+    required = { "name" } } }
+  local pretended = { message = "Allow it?", requestedSchema = ask_name.requestedSchema,
+    _meta = { codex_approval_kind = "mcp_tool_call", tool_name = "look" } }
+  local ask_url = { mode = "url", message = "Log in there.", url = "https://example.org/x", elicitationId = "e" }
+  local client, home, folder, thread, failures, asked
+
+  setup(function()
+    folder = kit.folder()
+    local note, more = call("note", { file = folder .. "/a", text = "one" }),
+      call("note", { file = folder .. "/b", text = "two" })
+    client, home = kit.client {
+      approval_policy = "on-request",
+      extra_toml = kit.mcp_server "supports_parallel_tool_calls = true",
+      script = { match = {
+        { pattern = "look", answers = { { calls = { call("look", { text = "it" }) } }, "Done." } },
+        { pattern = "both", answers = { { calls = { note, more } }, "Done." } },
+        { pattern = "note", answers = { { calls = { note } }, "Done." } },
+        { pattern = "wipe", answers = { { calls = { call("wipe", { file = folder .. "/a" }) } }, "Done." } },
+        { pattern = "name", answers = { { calls = { call("ask", { params = ask_name }) } }, "Done." } },
+        { pattern = "pretend", answers = { { calls = { call("ask", { params = pretended }) } }, "Done." } },
+        { pattern = "url", answers = { { calls = { call("ask", { params = ask_url }) } }, "Done." } },
+      } },
+      elicitation_handler = function(request)
+        asked[#asked + 1] = request
+        return { name = "whoever" }
+      end,
+    }
+    client:on("handler_error", function(err)
+      failures[#failures + 1] = tostring(err)
+    end)
+  end)
+
+  before_each(function()
+    failures, asked = {}, {}
+    os.remove(folder .. "/a")
+    os.remove(folder .. "/b")
+    thread = client:thread_start()
+  end)
+
+  teardown(function()
+    client:close()
+    kit.cleanup()
+  end)
+
+  -- Runs a turn whose questions get what `answer` is, or returns; answers what the model was told.
+  local function run(input, answer)
+    local function handler(request)
+      asked[#asked + 1] = request
+      if type(answer) == "function" then return answer(request) end
+      return answer
+    end
+    thread:run(input, { approval_handler = handler, elicitation_handler = handler })
+    return told(home)
+  end
+
+  describe("tool", function()
+    it("is decided about by those who decide about commands, and runs", function()
+      assert.equal("noted one", run("note", "accept"))
+      assert.equal("one", kit.read_file(folder .. "/a"))
+      local request = asked[1]
+      assert.same({ "mcp_tool", thread.id, "spec", "note" },
+        { request.kind, request.thread_id, request.server_name, request.tool_name })
+      assert.same({ file = folder .. "/a", text = "one" }, request.tool_params)
+      assert.equal("Writes a file.", request.tool_description)
+      assert.same({ "session", "always" }, request.persist)
+      assert.same({ "accept", "accept_for_session", { action = "accept", _meta = { persist = "always" } }, "decline",
+        "cancel" }, request.decisions)
+      assert.equal("call the tool note of the MCP server spec", request.summary)
+      assert.same({}, failures)
+    end)
+
+    it("is not asked about where it only reads", function()
+      assert.equal("looked at it", run("look", "decline"))
+      assert.same({}, asked)
+    end)
+
+    it("doesn't run when the answer is no, or none", function()
+      for answer, words in pairs { decline = "rejected", [false] = "rejected", cancel = "cancelled" } do
+        assert.equal(("user %s MCP tool call"):format(words), run("note", answer))
+      end
+      assert.same({}, failures)
+      assert.equal("user rejected MCP tool call", run("note", "acept"))
+      assert.equal("user rejected MCP tool call", run("note", error))
+      assert.equal(5, #asked)
+      thread:run "note" -- the client has no handler for approvals
+      assert.equal("user rejected MCP tool call", told(home))
+      assert.is_false(exists(folder .. "/a"))
+      assert.equal(2, #failures)
+      assert.truthy(failures[1]:find("got 'acept' (did you mean 'accept'?)", 1, true), failures[1])
+    end)
+
+    it("may run for the rest of the session, in this thread", function()
+      assert.equal("noted one", run("note", "accept_for_session"))
+      assert.equal("noted one\nnoted two", run("both", "decline"))
+      assert.equal(1, #asked)
+      thread = client:thread_start()
+      assert.equal("user rejected MCP tool call", run("note", "decline"))
+    end)
+
+    it("is asked about with others at once, which are decided in any order", function()
+      local second, order = codex.event(), {}
+      assert.equal("user rejected MCP tool call\nnoted two", run("both", function(request)
+        if request.tool_params.text == "one" then second:wait() end
+        table.insert(order, request.tool_params.text)
+        second:set()
+        return request.tool_params.text == "two"
+      end))
+      assert.same({ "two", "one" }, order)
+      assert.is_false(exists(folder .. "/a"))
+      assert.is_true(exists(folder .. "/b"))
+    end)
+
+    it("doesn't run when its turn was interrupted meanwhile", function()
+      run("note", function(request)
+        local turn = request.turn
+        turn:interrupt()
+        assert.equal("interrupted", turn:run().status)
+        return "accept"
+      end)
+      assert.equal("looked at it", run "look")
+      assert.is_true(asked[1].cancelled)
+      assert.is_false(exists(folder .. "/a"))
+      assert.same({ METHOD .. ": the answer came when nobody wanted it any more" }, failures)
+    end)
+
+    it("may run always, which the user's configuration keeps", function()
+      kit.write_file(folder .. "/a", "")
+      assert.equal("wiped", run("wipe", { action = "accept", persist = "always" }))
+      assert.is_false(exists(folder .. "/a"))
+      assert.same({ destructiveHint = true }, asked[1].tool_annotations)
+      local config = kit.read_file(home.dir .. "/config.toml")
+      assert.truthy(config:find('[mcp_servers.spec.tools.wipe]\napproval_mode = "approve"', 1, true), config)
+    end)
+  end)
+
+  describe("form", function()
+    -- What the MCP server got.
+    local function got(input, answer)
+      return codex.json.decode(run(input, answer))
+    end
+
+    it("is filled in", function()
+      assert.same({ action = "accept", content = { name = "Bo", size = 3 } }, got("name", { name = "Bo" }))
+      local request = asked[1]
+      assert.same({ "elicitation", thread.id, "spec", "Who?", "form" },
+        { request.kind, request.thread_id, request.server_name, request.message, request.mode })
+      assert.same(ask_name.requestedSchema, request.requested_schema)
+      assert.equal("answer the MCP server spec: Who?", request.summary)
+      assert.same({}, failures)
+    end)
+
+    it("is declined or cancelled", function()
+      assert.same({ action = "decline" }, got("name", false))
+      assert.same({ action = "cancel" }, got("name", "cancel"))
+      assert.same({}, failures)
+    end)
+
+    it("is declined when what the handler returns doesn't fit", function()
+      assert.same({ action = "decline" }, got("name", { name = "B" }))
+      assert.same({ action = "decline" }, got("name", error))
+      assert.equal(METHOD .. ": the handler's answer can't be sent: name: expected at least 2 characters, got 1",
+        failures[1])
+      assert.equal(2, #failures)
+    end)
+
+    it("is no tool's approval, whatever it pretends", function()
+      assert.same({ action = "decline" }, got("pretend", function(request)
+        assert.equal("elicitation", request.kind)
+        return "decline"
+      end))
+      assert.same({}, failures)
+    end)
+
+    it("may come outside of any turn", function()
+      local answer = client:request("mcpServer/tool/call", { thread_id = thread.id, server = "spec", tool = "ask",
+        arguments = { params = ask_name } })
+      assert.same({ action = "accept", content = { name = "whoever", size = 3 } },
+        codex.json.decode(answer.content[1].text))
+      assert.same({ "elicitation", thread.id }, { asked[1].kind, asked[1].thread_id })
+      assert.is_nil(asked[1].turn_id)
+    end)
+
+    it("may be a URL instead", function()
+      assert.same({ action = "accept", content = {} }, got("url", true))
+      assert.same({ "url", "https://example.org/x" }, { asked[1].mode, asked[1].url })
+      assert.same({ action = "decline" }, got("url", false))
+    end)
   end)
 end)

@@ -88,11 +88,11 @@ function M.fields(params)
 end
 
 --- What may be answered to a tool's approval.
----@param params codex.protocol.McpServerElicitationRequestParams
+---@param request codex.Elicitation
 ---@return (string|codex.protocol.McpServerElicitationRequestResponse)[]
-function M.decisions(params)
+function M.approval_decisions(request)
   local decisions = { "accept" }
-  for _, choice in ipairs(persist_of(params._meta)) do
+  for _, choice in ipairs(request.persist or {}) do
     local answer = { action = "accept", _meta = { persist = choice } }
     decisions[#decisions + 1] = choice == "session" and "accept_for_session" or answer
   end

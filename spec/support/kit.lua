@@ -190,6 +190,18 @@ function kit.fake(scenario, extra)
   end
 end
 
+--- The small MCP server of spec/support/mcp_server.lua, as a part of config.toml that names it "spec". more: further
+--- lines for it. The second result is the file of what it has been sent, a message a line.
+---@param more? string
+---@return string extra_toml
+---@return string log
+function kit.mcp_server(more)
+  local log = kit.folder() .. "/mcp.log"
+  local toml = ("[mcp_servers.spec]\ncommand = %q\nargs = [%q, %q]\n%s\n"):format(kit.lua,
+    kit.root .. "/spec/support/mcp_server.lua", log, more or "")
+  return toml, log
+end
+
 --- Ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
 function kit.cleanup()
   -- a client that a failed spec left open would keep its model's input open, and us waiting

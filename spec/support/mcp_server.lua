@@ -5,7 +5,7 @@
 --- Its tools:
 ---
 ---     look {text}       read-only: answers "looked at TEXT"
----     note {file, text} says nothing about itself: writes the file, answers "noted"
+---     note {file, text} says nothing about itself: writes the file, answers "noted TEXT"
 ---     wipe {file}       destructive: removes the file, answers "wiped"
 ---     ask {params}      asks the client: `elicitation/create` with these params; answers with what came, as JSON
 ---     wait {}           never answers
@@ -26,10 +26,11 @@ end
 
 local function answer(id, text) send { id = id, result = { content = { { type = "text", text = text } } } } end
 
+-- Of the arguments of a tool: texts, and params.
 local function schema(...)
   local properties = {}
   for _, name in ipairs { ... } do properties[name] = { type = name == "params" and "object" or "string" } end
-  return { type = "object", properties = next(properties) and properties or nil, required = { ..., nil } }
+  return { type = "object", properties = properties, required = { ... } }
 end
 
 local tools = {}
@@ -47,7 +48,7 @@ tool("note", "Writes a file.", nil, schema("file", "text"), function(id, argumen
   local file = assert(io.open(arguments.file, "wb"))
   file:write(arguments.text)
   file:close()
-  answer(id, "noted")
+  answer(id, "noted " .. arguments.text)
 end)
 
 tool("wipe", "Removes a file.", { destructiveHint = true, title = "Wipe it" }, schema "file", function(id, arguments)
