@@ -285,8 +285,7 @@ static cx_json_token read_number(cx_json_reader *reader) {
   if (scan.integral && read_integer(reader->next, scan.stop, &reader->integer))
     return accept(reader, scan.stop, AFTER_VALUE, CX_JSON_INTEGER);
   bool in_range = cx_json_to_double(reader->next, scan.stop, &reader->number);
-  if (!in_range && reader->mode == CX_JSON_STRICT)
-    return fail(reader, reader->next, "number out of range");
+  if (!in_range && reader->mode == CX_JSON_STRICT) return fail(reader, reader->next, "number out of range");
   return accept(reader, scan.stop, AFTER_VALUE, CX_JSON_NUMBER);
 }
 

@@ -63,10 +63,9 @@ cx_json_token cx_json_next(cx_json_reader *reader);
  * failure. */
 int cx_json_unescape(const char *string, size_t length, cx_json_mode mode, cx_buffer *out);
 
-/* Skips one whole value starting at *text (white space first is allowed), checking it as CX_JSON_LENIENT does.
- * Answers the first byte after it, or NULL when the text up to end
- * isn't one valid value or is nested deeper than CX_JSON_MAX_DEPTH minus depth. Fast: this is what every line
- * of the server goes through. */
+/* Skips one whole value starting at *text (white space first is allowed), checking it as CX_JSON_LENIENT
+ * does. Answers the first byte after it, or NULL when the text up to end isn't one valid value or is nested
+ * deeper than CX_JSON_MAX_DEPTH minus depth. Fast: this is what every line of the server goes through. */
 const char *cx_json_skip_value(const char *text, const char *end, unsigned depth);
 
 /* Skips the rest of a string whose opening quote is just before text: answers its closing quote, or NULL.
