@@ -856,3 +856,58 @@ describe("the log", function()
     end, "approve.log: /nowhere/log: No such file")
   end)
 end)
+
+describe("rules and the real server", function()
+  after_each(kit.cleanup)
+
+  local function run(cmd, arguments)
+    local all = merged({ cmd = cmd, login = false, justification = "x", sandbox_permissions = "require_escalated" },
+      arguments or {})
+    return { calls = { { name = "exec_command", arguments = all } } }
+  end
+
+  it("agree on what a command is, and on the thread's folder", function()
+    local seen = {}
+    local handler = approve.log(approve.rules { allow = { commands = { "touch *" } } }, {
+      write = function()
+        return true
+      end,
+    })
+    local folder, other = kit.folder(), kit.folder()
+    local client = kit.client {
+      script = {
+        run "touch one", run("touch two", { login = true }), run("touch three", { shell = "/bin/sh" }),
+        run "ls -la | xargs touch four", run("touch five", { workdir = other }), run "touch 'six seven'", "done",
+        run("touch eight", { workdir = folder }), run "touch nine", "done", run "touch ten", "done",
+      },
+      approval_handler = function(request)
+        local answer = handler(request)
+        seen[#seen + 1] = { request.command, answer, request.thread_cwd }
+        return answer
+      end,
+    }
+    local thread = client:thread_start { cwd = folder }
+    thread:run "go"
+    thread:run("go", { cwd = other })
+    thread:run "go"
+    assert.same({
+      { "touch one", "accept", folder },
+      { "touch two", "accept", folder },
+      { "touch three", "accept", folder },
+      { "ls -la | xargs touch four", "decline", folder },
+      { "touch five", "decline", folder },
+      { "touch 'six seven'", "accept", folder },
+      { "touch eight", "decline", other },
+      { "touch nine", "accept", other },
+      { "touch ten", "accept", other },
+    }, seen)
+    assert.truthy(kit.read_file(folder .. "/six seven"))
+    assert.truthy(kit.read_file(other .. "/nine"))
+    assert.truthy(kit.read_file(other .. "/ten"))
+    for _, name in ipairs { "/four", "/five", "/eight" } do
+      assert.is_nil(kit.read_file(folder .. name))
+      assert.is_nil(kit.read_file(other .. name))
+    end
+    client:close()
+  end)
+end)

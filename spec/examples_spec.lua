@@ -1,6 +1,7 @@
 --- Every example runs through the real server, offline.
 
 local kit = require "spec.support.kit"
+local terminals = require "spec.support.terminal"
 
 local program = os.getenv "CODEX_LUA" or kit.root .. "/build/codex-lua"
 
@@ -131,6 +132,81 @@ describe("the example", function()
     assert.truthy(text:find "\nSo far:\n  > My favourite number is 27. Just say that you have noted it.\n  %S", text)
     assert.truthy(text:find("\n  > What is my favourite number?\n", 1, true), text)
     assert.truthy(text:find("\n\n[%x-]+ was forked from " .. id:gsub("%-", "%%-") .. "\n$"), text)
+  end)
+
+  -- A model that calls its tools one after the other, each in an answer of its own.
+  local function model_that_runs(folder, commands)
+    local answers = {}
+    for index, command in ipairs(commands) do
+      answers[index] = ([[{ calls = { { name = "exec_command", arguments = {
+        cmd = %q, login = false, sandbox_permissions = %q, justification = "it has to be" } } } }]]):format(
+        command, command:find "^apply_patch" and "use_default" or "require_escalated")
+    end
+    return kit.write_file(folder .. "/model.lua", "return { " .. table.concat(answers, ", ") .. ", 'Done.' }")
+  end
+
+  local function add_file(name)
+    return ("apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: %s\n+hello\n*** End Patch\nEOF"):format(name)
+  end
+
+  local function command_line(folder, commands, example)
+    return ("env NO_COLOR=1 CODEX_BIN=%s XDG_CACHE_HOME=%s %s --offline=%s %s"):format(
+      kit.quoted(kit.codex_bin), kit.quoted(kit.folder()), kit.quoted(program),
+      kit.quoted(model_that_runs(folder, commands)), kit.quoted(kit.root .. "/examples/" .. example))
+  end
+
+  it("approve.lua asks at the terminal, and what is declined doesn't happen", function()
+    local folder = kit.folder()
+    local commands = { "touch accepted", "touch declined", add_file "accepted.txt", add_file "declined.txt" }
+    local tty = terminals.start(command_line(folder, commands, "approve.lua"), folder)
+    for _, asked in ipairs { { "| touch accepted", "y" }, { "| touch declined", "n" }, { "| +hello", "y" },
+      { "| +hello", "n" } } do
+      tty:shows(asked[1])
+      tty:shows "[c]ancel the turn: "
+      tty:type(asked[2] .. "\n")
+    end
+    tty:shows "Done."
+    tty:shows "the turn is completed"
+    assert.equal(0, tty:status())
+    assert.truthy(kit.read_file(folder .. "/accepted"))
+    assert.is_nil(kit.read_file(folder .. "/declined"))
+    assert.equal("hello\n", kit.read_file(folder .. "/accepted.txt"))
+    assert.is_nil(kit.read_file(folder .. "/declined.txt"))
+    local log = kit.read_file(folder .. "/approvals.log")
+    assert.equal(2, select(2, log:gsub('"answer":"accept"', "")), log)
+    assert.equal(2, select(2, log:gsub('"answer":"decline"', "")), log)
+  end)
+
+  it("guarded.lua decides by its rules", function()
+    local folder = kit.folder()
+    local commands = {
+      "ls -a", "ls -a | tee copy", "touch there", "rm -f model.lua", add_file "docs/a.txt", add_file "a.txt",
+      add_file ".git/config",
+    }
+    local line = command_line(folder, commands, "guarded.lua")
+    local shell = "cd %s && mkdir docs && env -u LD_PRELOAD %s 2>&1 </dev/null"
+    local pipe = io.popen(shell:format(kit.quoted(folder), line))
+    local text = pipe:read "*a"
+    pipe:close()
+    for _, shown in ipairs {
+      "completed: /bin/bash -c 'ls -a'\n",
+      "not covered by a rule: run: ls -a | tee copy ",
+      "declined: /bin/bash -c 'ls -a | tee copy'\n",
+      "not covered by a rule: run: touch there ",
+      "declined: /bin/bash -c 'rm -f model.lua'\n",
+      "completed: " .. folder .. "/docs/a.txt\n",
+      "not covered by a rule: change " .. folder .. "/a.txt (add)\n",
+      "declined: " .. folder .. "/.git/config\n",
+      "Done.\n",
+    } do
+      assert.truthy(text:find(shown, 1, true), shown .. text)
+    end
+    assert.is_nil(text:find("not covered by a rule: run: rm", 1, true))
+    assert.equal("hello\n", kit.read_file(folder .. "/docs/a.txt"))
+    for _, name in ipairs { "copy", "there", "a.txt", ".git/config" } do
+      assert.is_nil(kit.read_file(folder .. "/" .. name))
+    end
+    assert.truthy(kit.read_file(folder .. "/model.lua"))
   end)
 
   it("hello.lua runs with plain lua as well", function()

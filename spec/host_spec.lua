@@ -1,6 +1,7 @@
 --- codex-lua as its users meet it: a program with arguments, output and an exit status.
 
 local kit = require "spec.support.kit"
+local terminals = require "spec.support.terminal"
 
 local program = os.getenv "CODEX_LUA" or kit.root .. "/build/codex-lua"
 
@@ -141,40 +142,29 @@ end
 
 -- ---- under a terminal ----
 
---- Starts the host under a pseudo-terminal of util-linux's script(1): what is written to it is typed there.
+--- Starts the host under a pseudo-terminal: what is written to it is typed there.
 local function terminal(options)
-  local files = kit.folder()
-  local line = "exec " .. command_line(options)
-  local input = io.popen(
-    in_folder(options)
-      .. ("exec env -u LD_PRELOAD sh -c %s sh %s %s"):format(
-        quote 'script -qfec "$1" /dev/null >"$2/out" 2>&1; echo $? >"$2/ended" && mv "$2/ended" "$2/status"',
-        quote(line),
-        quote(files)
-      ),
-    "w"
-  )
+  local tty = terminals.start("exec " .. command_line(options), options.cwd or dir)
   local self = {}
   function self.type(text)
-    input:write(text)
-    input:flush()
+    tty:type(text)
   end
   function self.output()
-    return read(files .. "/out") or ""
+    return tty:output()
   end
   function self.shows(text)
     local seen = kit.eventually(function()
-      return self.output():find(text, 1, true)
+      return tty:output():find(text, 1, true)
     end, 20)
-    assert.truthy(seen, "did not show '" .. text .. "' but:\n" .. self.output())
+    assert.truthy(seen, "did not show '" .. text .. "' but:\n" .. tty:output())
   end
   function self.ends_with(status)
-    local got = kit.eventually(function()
-      return read(files .. "/status")
-    end, 20)
-    if not got then kill_all() end
-    input:close()
-    assert.equal(status, tonumber(got), self.output())
+    local got = tty:status()
+    if not got then
+      kill_all()
+      tty:close()
+    end
+    assert.equal(status, got, tty:output())
   end
   return self
 end
@@ -510,6 +500,35 @@ describe("codex-lua", function()
       assert.truthy(runs {
         "--offline", "--approval=ask", "-e", show:format("", "{ approval_policy = 'never' }"),
       }:find("\tnever\t", 1, true))
+    end)
+
+    it("--approval=ask asks at the terminal, unless the script has a handler of its own", function()
+      local model = script([[
+        local touch = { name = "exec_command", arguments = { cmd = "touch asked", login = false,
+          sandbox_permissions = "require_escalated", justification = "may I?" } }
+        return { { calls = { touch } }, "one", { calls = { touch } }, "two", { calls = { touch } }, "three" }
+      ]], "model.lua")
+      local tty = terminal { "--offline=" .. model, "--approval=ask", script [[
+        local codex = require "codex"
+        local function run(options)
+          local client <close> = codex.new(options)
+          print(client:thread_start { cwd = arg[1] }:run("go").final_response)
+          io.stdout:flush()
+        end
+        run()
+        local function own(request) print("own: " .. request.kind) return "decline" end
+        run { approval_handler = own }
+        run { request_handler = own }
+      ]], dir }
+      tty.shows "  | touch asked"
+      tty.shows "[c]ancel the turn: "
+      tty.type "y\n"
+      tty.shows "three"
+      tty.ends_with(0)
+      local _, asked = tty.output():gsub("Allow it", "")
+      local _, own = tty.output():gsub("own: command", "")
+      assert.same({ 1, 2 }, { asked, own })
+      assert.is_true(exists(dir .. "/asked"))
     end)
   end)
 

@@ -231,6 +231,8 @@ local function with_defaults(options)
       table.insert(all.config_overrides, override) -- of two for one key the server takes the last
     end
   end
+  -- one for everything is one for approvals too
+  if options.request_handler ~= nil and options.approval_handler == nil then all.approval_handler = nil end
   if defaults.env and type(options.env) == "table" then all.env = options_of.merged(defaults.env, options.env) end
   return all
 end

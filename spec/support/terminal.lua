@@ -55,8 +55,11 @@ function Terminal:status()
   local status = kit.eventually(function()
     return kit.read_file(self.files .. "/status")
   end, PATIENCE)
-  if status then self.input:close() end
+  if status then self:close() end
   return tonumber(status)
 end
+
+--- Waits for a program that is ended by other means.
+function Terminal:close() self.input:close() end
 
 return terminal

@@ -52,6 +52,7 @@ local function set_defaults(options)
       codex_bin = options.codex,
       config_overrides = options.config[1] and options.config or nil,
       cwd = cwd,
+      approval_handler = options.approval == "ask" and require("codex.approve").prompt() or nil,
     },
     thread = thread,
   }
