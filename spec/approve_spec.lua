@@ -317,7 +317,9 @@ describe("rules that allow commands", function()
     local unknown = command "ls"
     unknown.thread_cwd = nil
     assert.equal("otherwise", handler(unknown))
-    unknown.params.cwd = nil
+    unknown.thread_cwd = FOLDER .. "/"
+    assert.equal("accept", handler(unknown))
+    unknown.thread_cwd, unknown.params.cwd = nil, nil
     assert.equal("otherwise", handler(unknown))
     local elsewhere = rules { allow = { commands = { "ls" } }, cwd = "/tmp/" }
     assert.equal("otherwise", elsewhere(command "ls"))

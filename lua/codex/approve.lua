@@ -79,7 +79,8 @@ end
 --- complete, and some programs run whatever they are given (`env`, `find`, `xargs`, `make`, interpreters): name their
 --- arguments too. The first word has no `*`, and `git` is whatever the server finds under that name on its PATH; a
 --- command with slashes matches only a rule with the same. A command that runs in another folder than the thread's
---- isn't matched: many programs do what files there tell them to.
+--- isn't matched: many programs do what files there tell them to. So they do in the thread's own, in which the agent
+--- may be able to write: a rule for `make test` is one for whatever the agent writes into the Makefile.
 ---
 --- Everything else goes to `otherwise`: operators, redirections, variables, substitutions, assignments, globs, braces,
 --- tildes, history, comments, escapes, more than one line, control characters, anything but ASCII outside of quotes, a

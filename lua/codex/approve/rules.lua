@@ -130,7 +130,7 @@ function M.new(options)
     allow = compile_side("allow", options.allow == nil and {} or options.allow),
     deny = compile_side("deny", options.deny == nil and {} or options.deny),
     folder = function(request)
-      return trimmed(options.cwd) or request.thread_cwd
+      return trimmed(options.cwd or request.thread_cwd)
     end,
   }
   return function(request)
