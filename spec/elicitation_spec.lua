@@ -34,7 +34,7 @@ local function tool_call(meta)
 end
 
 -- The answer, which the schema passes, and which leaves what was returned as it was.
-local function answer(convert, request, returned)
+local function converted(convert, request, returned)
   local before = core.json_encode(returned)
   local made, message = convert(request, returned)
   assert(made, message)
@@ -44,11 +44,11 @@ local function answer(convert, request, returned)
 end
 
 local function to_answer(...)
-  return answer(elicitation.to_answer, ...)
+  return converted(elicitation.to_answer, ...)
 end
 
 local function decide(...)
-  return answer(elicitation.approval_to_answer, ...)
+  return converted(elicitation.approval_to_answer, ...)
 end
 
 local function refused(convert, request, returned)
