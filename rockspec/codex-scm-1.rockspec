@@ -84,6 +84,7 @@ build = {
     ["codex.elicitation"] = "lua/codex/elicitation.lua",
     ["codex.error"] = "lua/codex/error.lua",
     ["codex.goal"] = "lua/codex/goal.lua",
+    ["codex.grant"] = "lua/codex/grant.lua",
     ["codex.handler_error"] = "lua/codex/handler_error.lua",
     ["codex.handlers"] = "lua/codex/handlers.lua",
     ["codex.input"] = "lua/codex/input.lua",

@@ -1,9 +1,10 @@
 --- What handlers return, as the protocol's answers.
 
-local core = require "codex.core"
 local lazy = require "codex.lazy"
+local options_of = require "codex.options"
 
 local elicitations = lazy "codex.elicitation"
+local grants = lazy "codex.grant"
 local tokens = lazy "codex.token"
 local user_inputs = lazy "codex.user_input"
 
@@ -79,48 +80,13 @@ end
 
 -- ---- permissions ----
 
-local is_within
-
--- Whether each entry of a list is within one of another.
-local function all_within(granted, asked)
-  for _, one in ipairs(granted) do
-    local found = false
-    for _, other in ipairs(asked) do
-      found = found or is_within(one, other)
-    end
-    if not found then return false end
-  end
-  return true
-end
-
-local lesser = { read = { write = true }, deny = { read = true, write = true } }
-
-local function is_lesser_access(granted, asked)
-  return lesser[granted] ~= nil and lesser[granted][asked] == true
-end
-
--- Whether what is granted is what was asked for, or less.
-is_within = function(granted, asked, name)
-  if granted == asked or granted == false or granted == core.null then return true end
-  if type(granted) == "number" and type(asked) == "number" then return granted <= asked end
-  if name == "access" then return is_lesser_access(granted, asked) end
-  if type(granted) ~= "table" then return false end
-  if next(granted) == nil then return true end
-  if type(asked) ~= "table" then return false end
-  if granted[1] ~= nil then return all_within(granted, asked) end
-  for key, value in pairs(granted) do
-    if not is_within(value, asked[key], key) then return false end
-  end
-  return true
-end
-
 local function permissions_result(request, value)
   local word = word_of(value)
   if word == "accept" then return { permissions = request.params.permissions, scope = "turn" } end
   if word == "acceptForSession" then return { permissions = request.params.permissions, scope = "session" } end
   if word then return { permissions = {}, scope = "turn" } end
   if type(value) ~= "table" then return refuse(request, value) end
-  if not is_within(value.permissions or {}, request.params.permissions) then
+  if not grants.is_within(value.permissions, request.params.permissions) then
     return nil, "it grants more than was asked for"
   end
   return value
@@ -148,7 +114,8 @@ local function decision_result(request, value)
   if word then return { decision = word } end
   if type(value) ~= "table" then return refuse(request, value) end
   if value.decision == nil then return { decision = value } end
-  return { decision = type(value.decision) == "string" and words[value.decision] or value.decision }
+  word = words[value.decision]
+  return word and options_of.merged(value, { decision = word }) or value
 end
 
 local by_kind = {

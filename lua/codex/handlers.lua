@@ -115,14 +115,13 @@ end
 local function run(request, handler, tell)
   local returned, answer = task.attempt(handler, request, tell)
   local failure
-  if not request:_is_open() then
-    local late = returned and answer ~= nil and request.cancelled and not request._timed_out
-    failure = not returned and answer or late and too_late(request) or nil
-  elseif returned then
+  if not returned then
+    failure = answer == nil and request.method .. ": the handler raised nil" or answer
+    if request:_is_open() then request:_answer_safely() end
+  elseif request:_is_open() then
     failure = send(request, answer)
-  else
-    failure = answer
-    request:_answer_safely()
+  elseif answer ~= nil and request.cancelled and not request._timed_out then
+    failure = too_late(request)
   end
   request:_release()
   if failure ~= nil then tell(failure) end

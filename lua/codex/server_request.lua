@@ -104,19 +104,31 @@ local function changes_of(request)
   return names[1] and table.concat(names, ", ") or "files"
 end
 
+-- What an entry of a sandbox's is about: a path, a pattern, or a folder that goes by a name.
+local function place_of(entry)
+  local path = list_of(entry.path)
+  local special = list_of(path.value)
+  local named = special.kind and (special.path or special.kind)
+  if named and special.subpath then named = ("%s/%s"):format(tostring(named), tostring(special.subpath)) end
+  return tostring(path.path or path.pattern or named or "?")
+end
+
 local function permissions_of(params)
   local asked = list_of(params.permissions)
-  local names, files = {}, list_of(asked.file_system)
-  if list_of(asked.network).enabled then names[#names + 1] = "network access" end
+  local names, files, said = {}, list_of(asked.file_system), {}
+  local function add(access, place)
+    local name = ("%s %s"):format(tostring(access), tostring(place))
+    if not said[name] then names[#names + 1] = name end -- the server names most of them twice
+    said[name] = true
+  end
+  if list_of(asked.network).enabled then names[1] = "network access" end
   for _, access in ipairs { "read", "write" } do
     for _, path in ipairs(list_of(files[access])) do
-      names[#names + 1] = access .. " " .. tostring(path)
+      add(access, path)
     end
   end
   for _, entry in ipairs(list_of(files.entries)) do
-    local path = list_of(entry.path)
-    local where = path.path or path.pattern or list_of(path.value).kind
-    names[#names + 1] = ("%s %s"):format(tostring(entry.access), tostring(where))
+    add(list_of(entry).access, place_of(list_of(entry)))
   end
   return names[1] and table.concat(names, ", ") or "nothing"
 end

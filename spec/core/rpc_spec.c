@@ -456,8 +456,7 @@ static void long_messages_are_cut(void) {
 
 /* ---- answers ---- */
 
-#define DENIED                                                                                               \
-  "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"the client has no handler for approvals\"}}}"
+#define DENIED "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"not approved by the client\"}}}"
 
 static const struct answer_sample {
   const char *method, *body;

@@ -12,8 +12,7 @@ typedef struct answer {
   const char *body; /* the member of the answer: a result, or an error */
 } answer;
 
-#define DENIED                                                                                               \
-  "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"the client has no handler for approvals\"}}}"
+#define DENIED "\"result\":{\"decision\":{\"denied\":{\"rejection\":\"not approved by the client\"}}}"
 
 static const answer answers[] = {
     {"item/commandExecution/requestApproval", "\"result\":{\"decision\":\"decline\"}"},
