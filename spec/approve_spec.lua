@@ -912,4 +912,29 @@ describe("rules and the real server", function()
     end
     client:close()
   end)
+
+  it("agree on what a tool of an MCP server is", function()
+    local folder = kit.folder()
+    local function call(tool, name)
+      local arguments = { file = folder .. "/" .. name, text = "hello" }
+      return { calls = { { name = tool, namespace = "mcp__spec", arguments = arguments } } }
+    end
+    local log = folder .. "/log"
+    local client = kit.client {
+      extra_toml = (kit.mcp_server()),
+      script = { call("note", "noted"), call("wipe", "noted"), "Done." },
+      approval_handler = approve.log(approve.rules {
+        allow = { mcp_tools = { "spec/*" } },
+        deny = { mcp_tools = { "*/wipe" } },
+      }, log),
+    }
+    client:thread_start():run "go"
+    assert.equal("hello", kit.read_file(folder .. "/noted"))
+    local first, second = kit.read_file(log):match "^([^\n]*)\n([^\n]*)\n$"
+    first, second = codex.json.decode(first), codex.json.decode(second)
+    assert.same({ "spec", "note", "accept" }, { first.server, first.tool, first.answer })
+    assert.same({ "spec", "wipe", "decline" }, { second.server, second.tool, second.answer })
+    assert.equal("hello", first.tool_params.text)
+    client:close()
+  end)
 end)

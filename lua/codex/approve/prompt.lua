@@ -157,6 +157,7 @@ function pages.mcp_tool(page, request)
   page:tell("server", request.server_name)
   page:tell("tool", request.tool_name)
   page:tell("says", request.message)
+  page:tell("which", request.tool_description)
   if request.tool_params ~= nil then quote_table(page, "params", request.tool_params) end
 end
 
