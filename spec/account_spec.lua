@@ -212,3 +212,93 @@ describe("a login by browser", function()
     client:close()
   end)
 end)
+
+describe("fresh tokens", function()
+  after_each(kit.cleanup)
+
+  local REFRESH = "account/chatgptAuthTokens/refresh"
+  local fresh = { access_token = "hunter2", chatgpt_account_id = "acc" }
+
+  -- What the server is answered when it asks for tokens so often, and what was reported.
+  local function refresh(times, handler)
+    local options, received = kit.fake(([[
+      server:handshake()
+      local go = server:expect "go"
+      for id = 1, %d do
+        server:request(id, "%s", { reason = "unauthorized", previousAccountId = "acc" })
+        server:expect_answer(id)
+      end
+      server:reply(go)
+    ]]):format(times, REFRESH), { token_handler = handler })
+    local client, reported = codex.new(options), {}
+    client:on("handler_error", function(err)
+      reported[#reported + 1] = tostring(err)
+    end)
+    client:request "go"
+    client:close()
+    local answers = {}
+    for _, line in ipairs(received()) do
+      local message = codex.json.decode(line)
+      if not message.method then answers[message.id] = message.result or message.error end
+    end
+    return answers, reported
+  end
+
+  it("are given when the server asks for them", function()
+    local asked
+    local answers, reported = refresh(1, function(request)
+      asked = request
+      return fresh
+    end)
+    assert.same({ { accessToken = "hunter2", chatgptAccountId = "acc" } }, answers)
+    assert.same({ "token_refresh", "give fresh ChatGPT tokens: unauthorized" }, { asked.kind, asked.summary })
+    assert.same({ reason = "unauthorized", previous_account_id = "acc" }, asked.params)
+    assert.is_nil(asked.thread_id)
+    assert.same({}, reported)
+  end)
+
+  it("are refused when there are none, or none that can be, which nothing shows", function()
+    local returned, count = { false, "hunter2", { access_token = "hunter2" }, {} }, 0
+    local answers, reported = refresh(6, function()
+      count = count + 1
+      if count == 5 then error("no tokens today", 0) end
+      return returned[count]
+    end)
+    for id = 1, 6 do
+      assert.equal("number", type(answers[id].code))
+    end
+    local label = REFRESH .. ": the handler's answer can't be sent: "
+    assert.same({ label .. "expected a table of tokens, got string",
+      label .. "chatgpt_account_id: missing, expected a string", label .. "access_token: missing, expected a string",
+      "no tokens today" }, reported)
+    assert.equal("number", type(refresh(1)[1].code)) -- no handler
+  end)
+
+  it("let a turn of the real server go on", function()
+    local function encoded(text)
+      local pipe = io.popen(("printf %%s '%s' | base64 -w0 | tr '+/' '-_' | tr -d ="):format(text))
+      local line = pipe:read "*a"
+      pipe:close()
+      return line
+    end
+    local claims = '{"email":"a@b.c","exp":4102444800,"https://api.openai.com/auth":{"chatgpt_account_id":"acc"}}'
+    local token = encoded '{"alg":"none"}' .. "." .. encoded(claims) .. ".c2ln"
+    local tokens, asked = { access_token = token, chatgpt_account_id = "acc" }, 0
+    local client = kit.client {
+      -- nothing of this may leave the machine
+      top_toml = 'chatgpt_base_url = "http://127.0.0.1:9/backend-api/"',
+      extra_toml = "requires_openai_auth = true\n[analytics]\nenabled = false",
+      script = { { status = 401 }, "in", { status = 401 } },
+      token_handler = function()
+        asked = asked + 1
+        return asked == 1 and tokens
+      end,
+    }
+    client:login_chatgpt_tokens(tokens)
+    local thread = client:thread_start()
+    assert.equal("in", thread:run("x").final_response)
+    assert.equal("failed", thread:run("x", { raise = false }).status)
+    assert.equal(2, asked)
+    client:close()
+  end)
+end)
