@@ -80,6 +80,26 @@ describe("the example", function()
     assert.equal("2  closed  Printer in the lobby is off", lines[9])
   end)
 
+  it("plan.lua takes first options where nobody can be asked", function()
+    local text = run("plan.lua", nil, nil, "examples/offline/plan.lua")
+    assert.equal("Who is the README for?  -> Users (Recommended)\nThat is all I need.\n\n"
+      .. "1. Write README.md for users.\n\nIs the plan to be carried out?  -> No\n", text)
+  end)
+
+  it("plan.lua asks at the terminal, and carries the plan out", function()
+    local screen = terminals.start(("CODEX_BIN=%s XDG_CACHE_HOME=%s %s --offline=examples/offline/plan.lua %s"):format(
+      kit.quoted(kit.codex_bin), kit.quoted(kit.folder()), kit.quoted(program), "examples/plan.lua"))
+    screen:shows "Who is the README for?"
+    screen:shows "Enter for none: "
+    screen:type "2\n"
+    screen:shows "1. Write README.md for developers."
+    screen:shows "Is the plan to be carried out?"
+    screen:shows "no answer: "
+    screen:type "yes\n"
+    screen:shows "README.md is there."
+    assert.equal(0, screen:status())
+  end)
+
   it("walkthrough.lua goes through all of it", function()
     local text = run "walkthrough.lua"
     local sections = {}
