@@ -98,6 +98,7 @@ build = {
     ["codex.lane"] = "lua/codex/lane.lua",
     ["codex.lazy"] = "lua/codex/lazy.lua",
     ["codex.loop"] = "lua/codex/loop.lua",
+    ["codex.loop.poll"] = "lua/codex/loop/poll.lua",
     ["codex.options"] = "lua/codex/options.lua",
     ["codex.pages"] = "lua/codex/pages.lua",
     ["codex.reason"] = "lua/codex/reason.lua",

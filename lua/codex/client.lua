@@ -309,10 +309,11 @@ function Client:fd()
   return self._core:fd()
 end
 
---- Seconds until `dispatch` wants to be called even if the descriptor stays silent, or nil.
+--- Seconds until `dispatch` wants to be called even if the descriptor stays silent, for timers and tasks too; nil:
+--- never.
 ---@return number?
 function Client:deadline()
-  return self._core:deadline()
+  return loop.deadline(self)
 end
 
 -- Lets a turn go that has ended, and wakes who waits for it.
@@ -351,14 +352,18 @@ local function deliver(client)
   end
 end
 
---- Reads, writes and wakes who waited for what came. Never blocks.
-function Client:dispatch()
-  self._core:dispatch()
+-- Hands out what the core has read.
+function Client:_deliver()
   deliver(self)
   if self._core:gone() then
     loop.remove(self)
     task.wake(self._gone)
   end
+end
+
+--- Reads, writes, and resumes the tasks that became ready. Never blocks.
+function Client:dispatch()
+  loop.dispatch(self)
 end
 
 --- Whether there are handlers that what comes next may call.

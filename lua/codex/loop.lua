@@ -1,98 +1,254 @@
---- The event loop: one a Lua state. It waits for all clients, timers and watched descriptors at once, and wakes who
---- waits. Nothing here knows of coroutines; tasks are built on top (see task.lua).
+--- The event loop: one a Lua state. It waits for all clients, timers and watched descriptors at once, and has ready
+--- tasks run. Nothing here knows of coroutines; tasks are built on top (see task.lua).
+---
+--- The waiting is done by an adapter: the module's own loop, or the one that the program runs anyway. What an adapter
+--- calls for a descriptor or a timer only reads bytes and takes notes; all that may come to code of the user's is put
+--- off to the function that was given to `wake`, so that it runs where it may, and once for all that came together.
 
 local core = require "codex.core"
 local timers = require "codex.timers"
 
 local M = {}
 
+--- What a loop has to offer. The functions take no self. Those that they are given take no arguments, never raise, and
+--- are called from the loop, never from within the call that they were given to.
+---@class codex.Loop
+---@field watch fun(fd: integer, fn: fun()): any calls fn whenever the descriptor is readable, for as long as it is;
+--- hangups and errors count. No descriptor is watched twice at a time. Returns what `unwatch` takes
+---@field unwatch fun(watch: any) ends that at once: fn isn't called any more, and the descriptor may be closed as soon
+--- as this has returned. Called once for each watch, also from its fn
+---@field timer fun(seconds: number, fn: fun()): any calls fn once after so many seconds, 0 or more. Returns
+--- what `cancel` takes
+---@field cancel fun(timer: any) has fn not be called; never for a timer that has called it
+---@field wake fun(fn: fun()) calls fn once, as soon as the loop comes round, where code of the user's may run
+---@field run? fun(seconds?: number) lets the loop go round once: waits until there is something to call, at most so
+--- many seconds (nil: as long as it takes), and calls it. Without it nobody outside of tasks can wait
+---@field is_running? fun(): boolean whether the loop is running already, so that `run` must not be called here.
+--- Default: within what it calls for us
+---@field is_alive? fun(): boolean whether anything is left in the loop that isn't ours, and so might end a wait.
+--- Default: true
+---@field suspend? fun(): (fun()?, fun()?) for loops with coroutines of their own: called in one of them, two functions
+--- `wait` and `resume`, of which the first returns, having yielded to the loop, once the second has been called; called
+--- elsewhere, nothing
+---@field block? fun(seconds: number?, is_over: fun(): boolean) how to wait where `run` must not be called: until
+--- `is_over()`, at most so many seconds. Default: the loop stands still, and our descriptors are polled
+
+---@type codex.Timers
 M.timers = timers.new()
 
---- Open connections: `connection:fd()`, `:deadline()`, `:dispatch()`, `:has_listeners()`. Weak, so that a forgotten
---- client is collected.
-local connections = setmetatable({}, { __mode = "k" })
+local adapter ---@type codex.Loop
 
---- Other descriptors: descriptor → function to call when it is readable.
-local watched = {}
+--- What is known of a client while its descriptor is watched. It is held weakly, so that a forgotten one is collected.
+---@class codex.Connection
+---@field weak { client: codex.Client?, core: userdata? }
+---@field watch any the adapter's
 
----@param connection table
-function M.add(connection)
-  connections[connection] = true
+local connections = {} -- as keys
+local of_client = setmetatable({}, { __mode = "k" })
+local watched = {} -- other descriptors → { fn =, watch = }
+
+local noted, noted_count = {}, 0 -- connections that may have something to tell
+local armed, armed_at -- the adapter's timer, and the moment that it is for
+local woken = false -- whether the adapter is going to call on_wake
+local pumping = false -- whether tasks are being run, so that what becomes ready now needs no further wake
+
+local run_tasks, tasks_are_ready
+
+--- Says what runs the tasks that are ready, and what tells whether there are any.
+---@param run fun()
+---@param are_ready fun(): boolean
+function M.serve(run, are_ready)
+  run_tasks, tasks_are_ready = run, are_ready
 end
 
----@param connection table
-function M.remove(connection)
+-- ---- what the adapter calls ----
+
+local on_wake
+
+--- Has the tasks that are ready run soon.
+function M.wake()
+  if woken or pumping then return end
+  woken = true
+  adapter.wake(on_wake)
+end
+
+local function note(connection)
+  noted_count = noted_count + 1
+  noted[noted_count] = connection
+end
+
+local function dispatch(connection)
+  local handle = connection.weak.core
+  if not handle then return end
+  handle:dispatch()
+  note(connection)
+end
+
+local function on_timer()
+  armed = nil
+  M.wake()
+end
+
+-- ---- moving along ----
+
+-- Reads where the time for it has come without a byte having arrived.
+local function dispatch_overdue()
+  for connection in pairs(connections) do
+    local handle = connection.weak.core
+    if handle and handle:deadline() == 0 then dispatch(connection) end
+  end
+end
+
+local function deliver_noted()
+  while noted_count > 0 do
+    local connection = noted[noted_count]
+    noted[noted_count] = nil
+    noted_count = noted_count - 1
+    local client = connection.weak.client
+    if client then client:_deliver() end
+  end
+end
+
+local function unwatch(connection)
   connections[connection] = nil
+  adapter.unwatch(connection.watch)
+end
+
+local function sooner(a, b)
+  return a and b and math.min(a, b) or a or b
+end
+
+-- Seconds until something is to be done, as far as is known now; nil: never.
+local function waiting_time(now)
+  local at = M.timers:next()
+  local wait = at and math.max(0, at - now)
+  for connection in pairs(connections) do
+    local handle = connection.weak.core
+    if handle then
+      wait = sooner(wait, handle:deadline())
+    else
+      unwatch(connection)
+    end
+  end
+  return wait
+end
+
+-- Moments that are no further apart than this are one: it is less than most loops' timers can tell.
+local SAME_SECONDS = 0.0005
+
+-- Has the adapter call when the next thing is to be done by the clock.
+local function set_timer()
+  local now = core.now()
+  local wait = waiting_time(now)
+  local same = armed and wait and math.abs(now + wait - armed_at) < SAME_SECONDS
+  if armed and not same then
+    adapter.cancel(armed)
+    armed = nil
+  end
+  if wait and not armed then
+    armed, armed_at = adapter.timer(wait, on_timer), now + wait
+  end
+end
+
+local function handle_all()
+  dispatch_overdue()
+  deliver_noted()
+  M.timers:run(core.now())
+  run_tasks()
+end
+
+-- Does everything that can be done now.
+local function pump()
+  local outer = pumping
+  pumping = true
+  local ok, err = pcall(handle_all)
+  pumping = outer
+  if not ok then error(err, 0) end
+  if tasks_are_ready() then M.wake() end
+  set_timer()
+end
+
+function on_wake()
+  woken = false
+  pump()
+end
+
+--- Waits for something to happen, at most so many seconds (nil: until then), and handles it.
+---@param limit number?
+function M.turn(limit)
+  local outer = pumping
+  pumping = false
+  set_timer()
+  adapter.run(limit)
+  pumping = outer
+end
+
+-- ---- connections and descriptors ----
+
+local function watch_connection(connection)
+  connection.watch = adapter.watch(connection.weak.core:fd(), function()
+    dispatch(connection)
+    M.wake()
+  end)
+end
+
+---@param client codex.Client
+function M.add(client)
+  local connection = { weak = setmetatable({ client = client, core = client._core }, { __mode = "v" }) }
+  of_client[client] = connection
+  connections[connection] = true
+  watch_connection(connection)
+end
+
+--- Stops watching a client, at once.
+---@param client codex.Client
+function M.remove(client)
+  local connection = of_client[client]
+  if connection and connections[connection] then unwatch(connection) end
+end
+
+--- Handles what there is to do for a client whose descriptor somebody else watches, and runs the tasks that this makes
+--- ready. Never waits.
+---@param client codex.Client
+function M.dispatch(client)
+  local connection = of_client[client]
+  if connection then dispatch(connection) end
+  pump()
+end
+
+--- Seconds until a client wants to be dispatched anyway, for itself or for timers and tasks; nil: never.
+---@param client codex.Client
+---@return number?
+function M.deadline(client)
+  if tasks_are_ready() then return 0 end
+  local at = M.timers:next()
+  return sooner(at and math.max(0, at - core.now()), client._core:deadline())
 end
 
 ---@param fd integer
 ---@param fn function? nil stops watching
 function M.watch(fd, fn)
-  watched[fd] = fn
+  if watched[fd] then adapter.unwatch(watched[fd].watch) end
+  watched[fd] = fn and { fn = fn, watch = adapter.watch(fd, fn) }
 end
 
 --- What is called when a descriptor is readable, or nil.
 ---@param fd integer
 ---@return function?
 function M.watcher(fd)
-  return watched[fd]
+  return watched[fd] and watched[fd].fn
 end
 
---- Whether a connection has handlers that what comes next may call.
+--- Whether a client has handlers that what comes next may call.
 ---@return boolean
 function M.has_listeners()
   for connection in pairs(connections) do
-    if connection:has_listeners() then return true end
+    local client = connection.weak.client
+    if client and client:has_listeners() then return true end
   end
   return false
 end
 
-local function sooner(a, b)
-  if a and b then return math.min(a, b) end
-  return a or b
-end
-
--- How long poll may wait: until a timer or a connection wants to be called, at most `limit`.
-local function waiting_time(now, limit)
-  local at = M.timers:next()
-  local wait = sooner(limit, at and math.max(0, at - now))
-  for connection in pairs(connections) do
-    wait = sooner(wait, connection:deadline())
-  end
-  return wait
-end
-
-local function list_descriptors()
-  local fds, owners = {}, {}
-  for connection in pairs(connections) do
-    fds[#fds + 1] = connection:fd()
-    owners[#fds] = connection
-  end
-  for fd, fn in pairs(watched) do
-    fds[#fds + 1] = fd
-    owners[#fds] = fn
-  end
-  return fds, owners
-end
-
-local function dispatch_ready(owners, ready)
-  for index, owner in pairs(owners) do
-    if type(owner) == "function" then
-      if ready[index] then owner() end
-    elseif ready[index] or owner:deadline() == 0 then
-      owner:dispatch()
-    end
-  end
-end
-
---- Waits for something to happen, at most so many seconds (nil: until then), and handles it.
----@param limit number?
-function M.turn(limit)
-  local fds, owners = list_descriptors()
-  local ready = {}
-  if not core.poll(fds, waiting_time(core.now(), limit), ready) then return end -- a signal came
-  dispatch_ready(owners, ready)
-  M.timers:run(core.now())
-end
+adapter = require "codex.loop.poll"()
 
 return M

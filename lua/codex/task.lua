@@ -34,6 +34,7 @@ local current -- the task being resumed; nil in the main chunk
 local function push_ready(task)
   ready.last = ready.last + 1
   ready[ready.last] = task
+  loop.wake()
 end
 
 local function pop_ready()
@@ -272,8 +273,14 @@ local function run_ready()
   end
 end
 
+local function any_ready()
+  return ready.first <= ready.last
+end
+
+loop.serve(run_ready, any_ready)
+
 local function anything_left()
-  return ready.first <= ready.last or outside_waits > 0 or loop.timers:next() ~= nil or loop.has_listeners()
+  return any_ready() or outside_waits > 0 or loop.timers:next() ~= nil or loop.has_listeners()
 end
 
 local function describe_waiting()
@@ -295,7 +302,7 @@ drive = function(waiter, owner)
       waiter.reason = "deadlock"
       return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
     else
-      loop.turn(ready.first <= ready.last and 0 or nil)
+      loop.turn(any_ready() and 0 or nil)
     end
   end
 end
@@ -316,7 +323,7 @@ local check_seconds = M.check_seconds
 function M.step(seconds)
   check_seconds("step", seconds or 0)
   run_ready()
-  loop.turn(ready.first <= ready.last and 0 or math.max(0, seconds or 0))
+  loop.turn(any_ready() and 0 or math.max(0, seconds or 0))
   run_ready()
   return anything_left()
 end
