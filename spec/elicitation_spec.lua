@@ -394,18 +394,25 @@ describe("an MCP server's", function()
     end)
 
     it("doesn't run when the answer is no, or none", function()
-      for answer, words in pairs { decline = "rejected", [false] = "rejected", cancel = "cancelled" } do
-        assert.equal(("user %s MCP tool call"):format(words), run("note", answer))
+      for _, answer in ipairs { "decline", false } do
+        assert.equal("user rejected MCP tool call", run("note", answer))
       end
       assert.same({}, failures)
       assert.equal("user rejected MCP tool call", run("note", "acept"))
       assert.equal("user rejected MCP tool call", run("note", error))
-      assert.equal(5, #asked)
+      assert.equal(4, #asked)
       thread:run "note" -- the client has no handler for approvals
       assert.equal("user rejected MCP tool call", told(home))
       assert.is_false(exists(folder .. "/a"))
       assert.equal(2, #failures)
       assert.truthy(failures[1]:find("got 'acept' (did you mean 'accept'?)", 1, true), failures[1])
+    end)
+
+    it("doesn't run, and the turn ends, when the answer is cancel", function()
+      local result = thread:run("note", { approval_handler = function() return "cancel" end })
+      assert.equal("interrupted", result.status)
+      assert.is_false(exists(folder .. "/a"))
+      assert.same({}, failures)
     end)
 
     it("may run for the rest of the session, in this thread", function()

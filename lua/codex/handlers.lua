@@ -98,7 +98,7 @@ local function send(request, answer)
   local result, message = answers.result(request, answer)
   local sent, why
   if result ~= nil then
-    sent, why = request:_send(result)
+    sent, why = request:_send(result, answer)
   end
   if sent then return end
   request:_answer_safely()

@@ -216,12 +216,17 @@ function M.new(client, handle)
     _on_cancelled = {},
   }, ServerRequest)
   fill_in(request)
+  request.turn = request.turn -- not to be looked up when it is over
   request.thread_cwd = list_of(request:_lane()).cwd
   return request
 end
 
 function ServerRequest:__index(name)
-  if name == "turn" then return not self._released and self._client._turns[self._handle:turn()] or nil end
+  if name == "turn" then
+    local turn = not self._released and self._client._turns[self._handle:turn()] or nil
+    if turn then rawset(self, "turn", turn) end -- it is forgotten when it ends, and the handler may ask later
+    return turn
+  end
   if name == "thread" then
     local lane = self:_lane()
     return lane and lane.thread
@@ -282,7 +287,6 @@ end
 
 -- Lets the core's handle go, which answers unless somebody has. The object stays as it is, for whoever keeps it.
 function ServerRequest:_release()
-  rawset(self, "turn", self.turn)
   self._released = true
   self._handle:release()
 end
@@ -294,8 +298,20 @@ function ServerRequest:_answer_safely()
   self._client._core:answer_safely(self._handle)
 end
 
--- Sends the protocol's answer: true; or nil and a message for what the schema refuses, or false and why.
-function ServerRequest:_send(result)
+-- The server ends the turn by itself where the answer of the protocol says so; of these kinds it has no such answer.
+local goes_on_when_cancelled = { mcp_tool = true, permissions = true }
+
+-- Comes before the answer, after which the turn could be over.
+local function interrupt(request)
+  if not request.thread_id or not request.turn_id then return end
+  local params = { thread_id = request.thread_id, turn_id = request.turn_id }
+  request._client:_send("turn/interrupt", params, { label = "turn_interrupt" })
+end
+
+-- Sends the protocol's answer to what a handler has said: true; or nil and a message for what the schema refuses, or
+-- false and why.
+function ServerRequest:_send(result, said)
+  if said == "cancel" and goes_on_when_cancelled[self.kind] then interrupt(self) end
   local sent, why = self._client._core:answer(self._handle, result, self.method)
   if sent then self:_over() end
   return sent, why
@@ -313,7 +329,7 @@ function ServerRequest:answer(answer)
     self:_answer_safely()
     return true
   end
-  local sent, why = self:_send(result)
+  local sent, why = self:_send(result, answer)
   if sent then return true end
   if sent == nil then errors.argument(why) end
   if why == "overflow" then errors.raise("overflow", self.method .. ": the answer is too large to be sent") end
