@@ -44,6 +44,27 @@ describe("the example", function()
     assert.truthy(text:find "\ncomplete: 2 messages, %d+ tokens, %d+%.%d s\n$", text)
   end)
 
+  it("timeout.lua puts an end to waiting in three ways", function()
+    assert.equal([[
+timeout: the turn took too long; the turn was interrupted
+idle_timeout: nothing came of the turn for too long; the turn was interrupted
+codex.timeout: not done after 0.5 seconds; the turn was interrupted
+completed
+]], run "timeout.lua")
+  end)
+
+  it("cancel.lua stops those that lose a race", function()
+    local text = run "cancel.lua"
+    local pattern = "^number 2 was first: Hello![^\n]*\nnumber 1: cancelled\nnumber 2: done\nnumber 3: cancelled\n$"
+    assert.truthy(text:find(pattern), text)
+  end)
+
+  it("pipeline.lua puts the results in order, however many workers there are", function()
+    local text = run "pipeline.lua"
+    local pattern = '^a%.lua: You said "[^\n]*a%.lua[^\n]*\nb%.lua: [^\n]*\nc%.lua: [^\n]*\nd%.lua: [^\n]*\n$'
+    assert.truthy(text:find(pattern), text)
+  end)
+
   it("many.lua answers in order", function()
     local text = run "many.lua"
     assert.truthy(text:find '^1%. Name a prime.-\n   You said "Name a prime.-\n2%. .-river.-\n   .-river.-\n3%. ', text)

@@ -93,6 +93,18 @@ describe("a task that ends", function()
   end)
 end)
 
+describe("a failure that leaves the others waiting for ever", function()
+  it("is raised, rather than their deadlock", function()
+    for _, start in ipairs { codex.run, codex.scope } do
+      assert.equal("the cause", failure(start, function()
+        local channel = codex.channel()
+        codex.spawn(function() error("the cause", 0) end)
+        channel:receive()
+      end))
+    end
+  end)
+end)
+
 describe("codex.scope", function()
   it("returns what its function returns once all of its tasks are done", function()
     local log = {}

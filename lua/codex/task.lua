@@ -502,7 +502,9 @@ local function await_group(group, task, at_once)
   end
   group.over = true
   local cancelled = reason == "cancelled"
+  local failed = first_ended(group.failed)
   if group.open > 0 then cancelled = cancel_all(tasks_of(group)) or cancelled end
+  if failure and failed then outcome(failed) end -- a task that has failed may be what the others wait for
   if failure then error(failure, 0) end
   if cancelled then M.raise_cancelled() end
 end
