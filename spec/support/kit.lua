@@ -117,9 +117,8 @@ Home.__index = Home
 --- The requests that the model got so far: a list of { path =, body = }.
 function Home:log()
   local requests = {}
-  for line in (read_file(self.dir .. "/requests") or ""):gmatch("([^\n]+)\n") do -- the last one may be half written
-    requests[#requests + 1] = cjson.decode(line)
-  end
+  local whole = (read_file(self.dir .. "/requests") or ""):match("^(.*)\n") or "" -- the last one may be half written
+  for line in whole:gmatch("[^\n]+") do requests[#requests + 1] = cjson.decode(line) end
   return requests
 end
 
