@@ -141,6 +141,7 @@ completed
 
   it("login.lua says who is logged in, and gives a login up", function()
     assert.equal("nobody is logged in, and this model provider doesn't ask for it\n", run "login.lua")
+    kit.alone_with_logins()
     local text = run("login.lua", "browser 0")
     assert.truthy(text:find "^open this address:\nhttps://%S+\ngiven up: nobody has logged in by now\nnobody", text)
     assert.truthy(run("login.lua", "nonsense"):find("unknown command 'nonsense'", 1, true))

@@ -201,6 +201,15 @@ function kit.mcp_server(more)
   return toml, log
 end
 
+local login_lock
+
+--- For logins by browser: the server listens on a port that is the same for all, and a second one ends the login of the
+--- first. So this waits until no other spec process has logins, and holds them off until cleanup.
+function kit.alone_with_logins()
+  login_lock = login_lock or kit.eventually(function() return (socket.bind("127.0.0.1", 14550)) end, 60)
+  assert(login_lock, "port 14550 stays taken")
+end
+
 --- Ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
 function kit.cleanup()
   -- a client that a failed spec left open would keep its model's input open, and us waiting
@@ -211,6 +220,8 @@ function kit.cleanup()
   collectgarbage()
   for _, made in ipairs(open_homes) do made:stop() end
   open_homes = {}
+  if login_lock then login_lock:close() end
+  login_lock = nil
   if #folders == 0 or os.getenv("CODEX_SPEC_KEEP") then return end
   local quoted = {}
   for i, path in ipairs(folders) do quoted[i] = shell_quote(path) end
