@@ -2,7 +2,8 @@
 #
 #   make                     build/codex-lua, build/libcodex.a, build/5.4/codex/core.so
 #   make demo                one real turn through the real app-server, offline
-#   make test                everything that must be green; SPECS=spec/x_spec.lua and FILTER=words for a part of it
+#   make test                everything that must be green; SPECS=spec/x_spec.lua and FILTER=words for a part of it,
+#                            JOBS=1 for one thing after the other (default: as many at once as there are cores)
 #   make test SANITIZE=1     the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize
 #   make bench               measures, decides nothing
 #   make generate            the protocol's tables and types, from the pinned server's own schema
@@ -175,7 +176,8 @@ run-test run-bench: export CODEX_LUA := $(ROOT)/$(PROGRAM)
 run-test run-bench: export CODEX_BUILD := $(ROOT)/$(BUILD)
 
 SPECS = spec
-BUSTED = $(LUA) $(shell command -v busted) -o spec/support/output.lua $(if $(FILTER),--filter '$(FILTER)') $(SPECS)
+JOBS = $(shell nproc)
+BUSTED = $(LUA) $(shell command -v busted) -o spec/support/output.lua $(if $(FILTER),--filter '$(FILTER)')
 HAND_WRITTEN_C = $(filter-out src/core/schema_tables.c,$(wildcard include/*.h src/*/*.[ch] spec/*/*.[ch] examples/*/*.[ch]))
 LUACHECK = luacheck --no-color --quiet $(wildcard lua spec examples src/core/*.lua src/core/*/*.lua src/host/*.lua)
 CLANG_FORMAT = clang-format --dry-run --Werror $(HAND_WRITTEN_C)
@@ -192,8 +194,8 @@ run-demo: $(PROGRAM)
 # Leaks that aren't ours: the shells and tools that specs run under the preloaded sanitizer.
 run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(BUILD)/examples/run
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
-	@$(LUA) spec/support/run.lua $(BUILD) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
-	  'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)' "busted=$(WITH_SANITIZERS) $(BUSTED)"
+	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
+	  'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)' "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
 
 run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 	@$(LUA) spec/bench/run.lua
@@ -205,7 +207,7 @@ DEMO_PACKAGES = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev lua-cjson lua
 TEST_PACKAGES = $(DEMO_PACKAGES) lua-busted lua-check clang-format luarocks
 # npm is needed once, and only if the pinned server isn't there; any npm will do, Debian's only if there is none.
 NPM = $(if $(or $(CODEX_BIN),$(wildcard $(SERVER)/.complete),$(shell command -v npm)),,npm)
-AGAIN = @+$(MAKE) --no-print-directory
+AGAIN = @+$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 demo:
 	@.ci/packages $(DEMO_PACKAGES) $(NPM)
