@@ -269,6 +269,7 @@ end
 function M.new(options)
   options = with_defaults(options == nil and {} or options)
   check_options(options)
+  task.check_can_wait()
   local client = setmetatable({
     closed = false,
     _asked = setmetatable({}, { __mode = "v" }),
@@ -357,6 +358,7 @@ function Client:_deliver()
   deliver(self)
   if self._core:gone() then
     loop.remove(self)
+    open[self] = nil
     task.wake(self._gone)
   end
 end
@@ -421,6 +423,7 @@ end
 
 ---@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean }
 function Client:_send(method, params, settings)
+  task.check_can_wait()
   check_version(self, method, params, settings.label)
   local timeout = settings.timeout
   if timeout == nil and not core.takes_long(method) then timeout = self._request_timeout end
@@ -497,14 +500,15 @@ end
 
 -- ---- closing ----
 
---- Ends the server and returns when its process is gone; open turns and requests end with an error of kind `closed`.
---- May be called again.
+--- Ends the server and returns when its process is gone, or at once where nobody can wait because the loop is running;
+--- open turns and requests end with an error of kind `closed`. May be called again.
 function Client:close()
   self.closed = true
   local handle = self._core
   handle:shutdown(CLOSE_SECONDS)
   local cancelled
   while not handle:gone() do
+    if not task.can_wait() then return loop.wake() end
     cancelled = task.park(self._gone, nil, true) == "cancelled" or cancelled
   end
   deliver(self) -- a server that had gone by itself leaves nothing to dispatch

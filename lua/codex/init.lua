@@ -12,6 +12,7 @@ local errors = require "codex.error"
 local inputs = require "codex.input"
 local json = require "codex.json"
 local lazy = require "codex.lazy"
+local loop = require "codex.loop"
 local retry = require "codex.retry"
 local task = require "codex.task"
 
@@ -66,7 +67,9 @@ local codex = {
   scope = task.scope,
   channel = channels.channel,
   event = channels.event,
+  wait = task.wait,
   step = task.step,
+  use_loop = loop.use,
 
   is_error = errors.is_error,
   is_retryable_error = errors.is_retryable_error,

@@ -6,6 +6,9 @@
 --- off to the function that was given to `wake`, so that it runs where it may, and once for all that came together.
 
 local core = require "codex.core"
+local errors = require "codex.error"
+local options_of = require "codex.options"
+local poll = require "codex.loop.poll"
 local timers = require "codex.timers"
 
 local M = {}
@@ -41,9 +44,11 @@ local adapter ---@type codex.Loop
 --- What is known of a client while its descriptor is watched. It is held weakly, so that a forgotten one is collected.
 ---@class codex.Connection
 ---@field weak { client: codex.Client?, core: userdata? }
+---@field descriptor userdata what is watched: a copy of the client's, for nothing may be closed while it is watched
 ---@field watch any the adapter's
 
 local connections = {} -- as keys
+local has_begun = false -- whether there ever was one
 local of_client = setmetatable({}, { __mode = "k" })
 local watched = {} -- other descriptors → { fn =, watch = }
 
@@ -51,6 +56,7 @@ local noted, noted_count = {}, 0 -- connections that may have something to tell
 local armed, armed_at -- the adapter's timer, and the moment that it is for
 local woken = false -- whether the adapter is going to call on_wake
 local pumping = false -- whether tasks are being run, so that what becomes ready now needs no further wake
+local pumps = 0
 
 local run_tasks, tasks_are_ready
 
@@ -112,6 +118,7 @@ end
 local function unwatch(connection)
   connections[connection] = nil
   adapter.unwatch(connection.watch)
+  connection.descriptor:close()
 end
 
 local function sooner(a, b)
@@ -160,7 +167,7 @@ end
 -- Does everything that can be done now.
 local function pump()
   local outer = pumping
-  pumping = true
+  pumping, pumps = true, pumps + 1
   local ok, err = pcall(handle_all)
   pumping = outer
   if not ok then error(err, 0) end
@@ -173,7 +180,15 @@ function on_wake()
   pump()
 end
 
---- Waits for something to happen, at most so many seconds (nil: until then), and handles it.
+-- ---- waiting ----
+
+--- Whether the caller may have the loop go round, wherever he is.
+---@return boolean
+function M.can_run()
+  return adapter.run ~= nil and not adapter.is_running()
+end
+
+--- Waits for something to happen, at most so many seconds (nil: until then), and handles it. Only if `can_run`.
 ---@param limit number?
 function M.turn(limit)
   local outer = pumping
@@ -183,21 +198,80 @@ function M.turn(limit)
   pumping = outer
 end
 
--- ---- connections and descriptors ----
-
-local function watch_connection(connection)
-  connection.watch = adapter.watch(connection.weak.core:fd(), function()
-    dispatch(connection)
-    M.wake()
-  end)
+--- Whether what isn't ours may end a wait yet.
+---@return boolean
+function M.is_alive()
+  return adapter.is_alive()
 end
+
+--- Where the caller is a coroutine of the loop's own: how it waits, and how that is ended (see `codex.Loop`).
+---@return fun()? wait
+---@return fun()? resume
+function M.suspend()
+  if not adapter.suspend then return nil end
+  local wait, resume = adapter.suspend()
+  return wait and function()
+    set_timer()
+    wait()
+  end, resume
+end
+
+-- Goes round once while the loop stands still.
+local function go_round(limit)
+  local own = poll()
+  for connection in pairs(connections) do
+    own.watch(connection.descriptor:fd(), function()
+      dispatch(connection)
+    end)
+  end
+  for fd, watch in pairs(watched) do
+    own.watch(fd, watch.fn)
+  end
+  local wait = sooner(limit, waiting_time(core.now()))
+  own.run(tasks_are_ready() and 0 or wait)
+  pump()
+end
+
+--- Waits where the loop can't be driven, without letting it go on if it has no way to.
+---@param is_over fun(): boolean
+---@param deadline? number on the core's clock
+function M.block(is_over, deadline)
+  local function left()
+    return deadline and math.max(0, deadline - core.now())
+  end
+  if adapter.block then
+    set_timer()
+    return adapter.block(left(), is_over)
+  end
+  while not is_over() and left() ~= 0 do
+    go_round(left())
+  end
+end
+
+--- Goes round once, waiting at most so many seconds, wherever the caller is.
+---@param limit number
+function M.step(limit)
+  if M.can_run() then return M.turn(limit) end
+  if limit == 0 or not adapter.block then return go_round(limit) end
+  local pumped = pumps
+  M.block(function()
+    return pumps > pumped
+  end, core.now() + limit)
+end
+
+-- ---- connections and descriptors ----
 
 ---@param client codex.Client
 function M.add(client)
-  local connection = { weak = setmetatable({ client = client, core = client._core }, { __mode = "v" }) }
-  of_client[client] = connection
-  connections[connection] = true
-  watch_connection(connection)
+  local connection = {
+    weak = setmetatable({ client = client, core = client._core }, { __mode = "v" }),
+    descriptor = client._core:descriptor(),
+  }
+  connection.watch = adapter.watch(connection.descriptor:fd(), function()
+    dispatch(connection)
+    M.wake()
+  end)
+  has_begun, connections[connection], of_client[client] = true, true, connection
 end
 
 --- Stops watching a client, at once.
@@ -249,6 +323,114 @@ function M.has_listeners()
   return false
 end
 
-adapter = require "codex.loop.poll"()
+-- ---- which loop ----
+
+local MODULES = { poll = poll, uv = "codex.loop.uv", cqueues = "codex.loop.cqueues", copas = "codex.loop.copas" }
+
+local REQUIRED = { "watch", "unwatch", "timer", "cancel", "wake" }
+local OPTIONAL = { "run", "is_running", "is_alive", "suspend", "block" }
+
+local function check_members(loop)
+  local known = {}
+  for _, name in ipairs(REQUIRED) do
+    known[name] = "function"
+  end
+  for _, name in ipairs(OPTIONAL) do
+    known[name] = loop[name] ~= nil and "function" or "nil"
+  end
+  options_of.check_names("use_loop", loop, known)
+  for name, expected in pairs(known) do
+    if type(loop[name]) ~= expected then
+      errors.argument(("use_loop.%s: expected a %s, got %s"):format(name, expected, type(loop[name])))
+    end
+  end
+end
+
+-- A loop that can't tell whether it is running: it is within its own run and what it calls for us.
+local function observed(given)
+  local depth = 0
+  local function inside(fn)
+    return function(...)
+      depth = depth + 1
+      local ok, err = pcall(fn, ...)
+      depth = depth - 1
+      if not ok then error(err, 0) end
+    end
+  end
+  return options_of.merged(given, {
+    watch = function(fd, fn)
+      return given.watch(fd, inside(fn))
+    end,
+    timer = function(seconds, fn)
+      return given.timer(seconds, inside(fn))
+    end,
+    wake = function(fn)
+      return given.wake(inside(fn))
+    end,
+    run = given.run and inside(given.run),
+    is_running = function()
+      return depth > 0
+    end,
+  })
+end
+
+local function yes()
+  return true
+end
+
+-- Puts a loop into the place of the one before.
+local function adopt(loop)
+  if armed then adapter.cancel(armed) end
+  for _, watch in pairs(watched) do
+    adapter.unwatch(watch.watch)
+  end
+  adapter, armed = loop, nil
+  adapter.is_alive = adapter.is_alive or yes
+  for fd, watch in pairs(watched) do
+    watch.watch = adapter.watch(fd, watch.fn)
+  end
+  if woken then adapter.wake(on_wake) end
+end
+
+local function load_module(name)
+  local module = MODULES[name]
+  if not module then
+    local expected = "'poll', 'uv', 'cqueues', 'copas' or a table"
+    errors.argument(("use_loop: got '%s', expected %s"):format(tostring(name), expected))
+  end
+  return type(module) == "string" and require(module) or module
+end
+
+local chosen, object -- what was asked for, and what came of it
+
+--- Says which loop to wait in: the module's own (`"poll"`, the default), libuv (`"uv"`: Neovim's, where it is the
+--- default, or luv), `"cqueues"`, `"copas"`, or any other, as a table of functions. One a Lua state, and before the
+--- first client.
+---@param loop "poll"|"uv"|"cqueues"|"copas"|codex.Loop
+---@param own? any the loop's own object: luv's module, a controller of cqueues; default the usual one, or a new one
+---@return any own the module of luv or copas, or the controller
+function M.use(loop, own)
+  if loop == chosen and (own == nil or own == object) then return object end
+  if has_begun then errors.argument "use_loop: there has been a client already: choose before the first one" end
+  local new, new_object
+  if type(loop) == "table" then
+    check_members(loop)
+    new = loop.is_running and options_of.merged(loop) or observed(loop)
+  else
+    new, new_object = load_module(loop)(own)
+  end
+  adopt(new)
+  chosen, object = loop, new_object
+  return object
+end
+
+local function is_neovim()
+  local vim = rawget(_G, "vim")
+  return type(vim) == "table" and (vim.uv or vim.loop) ~= nil and vim.schedule ~= nil
+end
+
+chosen = is_neovim() and "uv" or "poll"
+adapter, object = load_module(chosen)()
+adapter.is_alive = adapter.is_alive or yes
 
 return M

@@ -71,6 +71,10 @@ local function wake_waiter(waiter, reason)
   if waiter.task then
     waiter.task._status = "ready"
     push_ready(waiter.task)
+  elseif waiter.resume then
+    waiter.resume()
+  else
+    loop.wake() -- so that whoever drives the loop looks at it
   end
 end
 
@@ -103,13 +107,43 @@ local is_yieldable = rawget(coroutine, "isyieldable") or function()
   return true
 end
 
--- As park, but a deadlock is answered: "deadlock" and its error.
+-- The task whose own coroutine is running, if that can yield now.
+local function yielding_task()
+  local task = M.running()
+  return task and is_yieldable() and task or nil
+end
+
+local function refusal()
+  local _, err = pcall(
+    errors.argument,
+    "nobody can wait here, inside of the loop that is running: do it in a task (codex.spawn), or block the loop with "
+      .. "codex.wait(task, seconds)"
+  )
+  return err
+end
+
+--- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop.
+---@return boolean
+function M.can_wait()
+  return loop.can_run() or yielding_task() ~= nil or loop.suspend() ~= nil
+end
+
+--- Raises if he can't: before anything is begun that would be waited for.
+function M.check_can_wait()
+  if not M.can_wait() then error(refusal(), 0) end
+end
+
+-- As park, but what ends the wait otherwise is answered: "deadlock" or "failed", and the error.
 local function try_park(source, deadline, outside)
-  local own = M.running()
-  local owner = own or current
-  if own and not is_yieldable() then own = nil end
+  local own = yielding_task()
+  local owner = M.running() or current
   if take_cancellation(owner) then return "cancelled" end
-  local waiter = { task = own }
+  local wait, resume
+  if not own then
+    wait, resume = loop.suspend()
+    if not wait and not loop.can_run() then return "failed", refusal() end
+  end
+  local waiter = { task = own, resume = resume }
   source[#source + 1] = waiter
   local timer = deadline and loop.timers:add(deadline, function()
     wake_waiter(waiter, "timeout")
@@ -118,6 +152,8 @@ local function try_park(source, deadline, outside)
   local failure
   if own then
     wait_in_task(own, waiter)
+  elseif wait then
+    wait()
   else
     failure = drive(waiter, owner)
   end
@@ -298,11 +334,15 @@ drive = function(waiter, owner)
     if waiter.reason then break end
     if owner and owner._cancelling and not owner._cancel_delivered then
       waiter.reason = "cancelled"
-    elseif not anything_left() then
+    elseif not anything_left() and not loop.is_alive() then
       waiter.reason = "deadlock"
       return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
     else
-      loop.turn(any_ready() and 0 or nil)
+      local ok, failure = pcall(loop.turn, any_ready() and 0 or nil)
+      if not ok then
+        waiter.reason = "failed"
+        return failure
+      end
     end
   end
 end
@@ -323,7 +363,7 @@ local check_seconds = M.check_seconds
 function M.step(seconds)
   check_seconds("step", seconds or 0)
   run_ready()
-  loop.turn(any_ready() and 0 or math.max(0, seconds or 0))
+  loop.step(any_ready() and 0 or math.max(0, seconds or 0))
   run_ready()
   return anything_left()
 end
@@ -450,6 +490,31 @@ function Task:join()
   return outcome(self)
 end
 
+--- Waits for a task to end, at most so many seconds, also where nobody can wait because the loop is running already:
+--- there it blocks the loop, and only tasks and clients go on. In Neovim it is `vim.wait` then, and an error in a fast
+--- event. Returns what the task's function returned, or raises what it raised; an error of kind `timeout` when it
+--- hasn't ended by then.
+---@param task codex.Task
+---@param seconds? number
+---@return any ...
+function M.wait(task, seconds)
+  if getmetatable(task) ~= Task then errors.argument("wait: expected a task, got " .. type(task)) end
+  if seconds ~= nil then check_seconds("wait", seconds) end
+  if M.running() == task then errors.argument "wait: a task can't wait for itself" end
+  task._joined = true
+  local deadline = seconds and core.now() + seconds
+  if M.can_wait() then
+    if await(task, deadline) == "cancelled" then M.raise_cancelled() end
+  else
+    loop.block(function()
+      return is_over(task)
+    end, deadline)
+  end
+  if is_over(task) then return outcome(task) end
+  if not deadline or core.now() < deadline then errors.raise("cancelled", "the wait was interrupted") end
+  errors.raise("timeout", ("the task has not ended after %g seconds"):format(seconds))
+end
+
 --- Asks the task to end: where it waits, or waits next, it gets an error of kind `cancelled`, once. A task that
 --- hasn't begun never does. Returns at once; nothing happens if it has ended.
 function Task:cancel()
@@ -510,6 +575,7 @@ local function await_group(group, task, at_once)
 end
 
 local function start_group(fn, ...)
+  M.check_can_wait()
   local group = { open = 0, failed = {} }
   local task = new_task(group, nil, fn, ...)
   task._joined, task._waits_for_children = true, true
@@ -576,6 +642,7 @@ end
 function M.timeout(seconds, fn, ...)
   check_seconds("timeout", seconds)
   check_function("timeout", fn)
+  M.check_can_wait()
   local task = M.spawn(fn, ...)
   task._joined = true
   local reason = await(task, core.now() + seconds)
@@ -627,6 +694,7 @@ end
 ---@return any[]
 function M.gather(functions, options)
   check_gather(functions, options or {})
+  M.check_can_wait()
   local limit = options and options.limit or math.huge
   local count, running, ended, results = #functions, {}, {}, {}
   local started, over = 0, 0

@@ -87,8 +87,15 @@ int cx_client_answer(lua_State *L);
 int cx_client_refuse(lua_State *L);
 int cx_client_answer_safely(lua_State *L);
 
+/* The client's method that copies its descriptor; beside other descriptors, in descriptor.c.
+ *
+ * descriptor() -> a copy of fd(), closed by its owner, which may watch it when the client has gone; raises
+ * when there can't be one */
+int cx_client_descriptor(lua_State *L);
+
 /* Each makes its handle type and adds its functions to the module table; stack as for cx_register. */
 void cx_open_client(lua_State *L);
+void cx_open_descriptor(lua_State *L);
 void cx_open_request(lua_State *L);
 void cx_open_turn(lua_State *L);
 void cx_open_server_request(lua_State *L);

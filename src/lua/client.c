@@ -284,6 +284,7 @@ void cx_open_client(lua_State *L) {
                                      {"notify", client_notify},
                                      {"turn", client_turn},
                                      {"child_turn", client_child_turn},
+                                     {"descriptor", cx_client_descriptor},
                                      {"idle", client_idle},
                                      {"tell", client_tell},
                                      {"stream", cx_client_stream},

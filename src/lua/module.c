@@ -142,6 +142,7 @@ int luaopen_codex_core(lua_State *L) {
   cx_open_system(L);
   cx_open_terminal(L);
   cx_open_client(L);
+  cx_open_descriptor(L);
   cx_open_request(L);
   cx_open_turn(L);
   cx_open_server_request(L);
