@@ -131,5 +131,6 @@ build = {
     ["codex.utf8"] = "lua/codex/utf8.lua",
     ["codex.version"] = "lua/codex/version.lua",
     ["codex.watchdog"] = "lua/codex/watchdog.lua",
+    ["codex.yields"] = "lua/codex/yields.lua",
   },
 }

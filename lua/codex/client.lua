@@ -517,6 +517,24 @@ function Client:close()
   if cancelled then task.raise_cancelled() end
 end
 
+local function close_after(client, returned, ...)
+  local closed, err = task.attempt(client.close, client)
+  if not returned then error((...), 0) end
+  if not closed then error(err, 0) end
+  return ...
+end
+
+--- Calls `fn(client)`, closes the client however that ends, and returns what it returned or raises what it raised: as
+--- `local client <close> = …`, which only Lua 5.4 has.
+---@param client codex.Client
+---@param fn fun(client: codex.Client): any ...
+---@return any ...
+function M.with(client, fn)
+  if getmetatable(client) ~= Client then errors.argument("with: expected a client, got " .. type(client)) end
+  task.check_function("with", fn)
+  return close_after(client, task.attempt(fn, client))
+end
+
 Client.__close = Client.close
 classes.guard(Client, "client")
 

@@ -30,6 +30,7 @@ local codex = {
   json = json,
 
   new = client.new,
+  with = client.with,
 
   text = inputs.text,
   image = inputs.image,
@@ -64,6 +65,7 @@ local codex = {
   gather = task.gather,
   sleep = task.sleep,
   timeout = task.timeout,
+  pcall = task.attempt,
   scope = task.scope,
   channel = channels.channel,
   event = channels.event,

@@ -9,6 +9,7 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
+local yields = require "codex.yields"
 
 local M = {}
 
@@ -101,16 +102,26 @@ end
 
 local drive -- below: it runs tasks
 
--- Lua 5.3 and later tell whether there is a C function between here and the coroutine's beginning (`require`, the
--- comparison of `table.sort`), across which nothing can yield: there the loop is driven as well.
-local is_yieldable = rawget(coroutine, "isyieldable") or function()
-  return true
+local function begin_wait(task, source, deadline, outside)
+  local waiter = { task = task, source = source, outside = outside and 1 or 0 }
+  source[#source + 1] = waiter
+  outside_waits = outside_waits + waiter.outside
+  waiter.timer = deadline and loop.timers:add(deadline, function()
+    wake_waiter(waiter, "timeout")
+  end)
+  return waiter
+end
+
+local function end_wait(waiter)
+  outside_waits = outside_waits - waiter.outside
+  if waiter.timer then loop.timers:remove(waiter.timer) end
+  if waiter.reason ~= "woken" then remove_waiter(waiter.source, waiter) end
 end
 
 -- The task whose own coroutine is running, if that can yield now.
 local function yielding_task()
   local task = M.running()
-  return task and is_yieldable() and task or nil
+  return task and yields.possible() and task or nil
 end
 
 local function refusal()
@@ -143,12 +154,8 @@ local function try_park(source, deadline, outside)
     wait, resume = loop.suspend()
     if not wait and not loop.can_run() then return "failed", refusal() end
   end
-  local waiter = { task = own, resume = resume }
-  source[#source + 1] = waiter
-  local timer = deadline and loop.timers:add(deadline, function()
-    wake_waiter(waiter, "timeout")
-  end)
-  outside_waits = outside_waits + (outside and 1 or 0)
+  local waiter = begin_wait(own, source, deadline, outside)
+  waiter.resume = resume
   local failure
   if own then
     wait_in_task(own, waiter)
@@ -157,9 +164,7 @@ local function try_park(source, deadline, outside)
   else
     failure = drive(waiter, owner)
   end
-  outside_waits = outside_waits - (outside and 1 or 0)
-  if timer then loop.timers:remove(timer) end
-  if waiter.reason ~= "woken" then remove_waiter(source, waiter) end
+  end_wait(waiter)
   if waiter.reason == "cancelled" then take_cancellation(owner) end
   return waiter.reason, failure
 end
@@ -253,13 +258,10 @@ local function keep_trace(task, err, trace)
   task._traceback = joined and joined .. "\njoined at:" .. trace:gsub("^[^\n]*", "") or trace
 end
 
--- PUC Lua 5.1 can't yield across a pcall.
-local yields_across_pcall = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
-
 -- The body of a task's coroutine. An error has to end the function here, inside the coroutine: only so are its
 -- `<close>` variables closed, which may wait.
 local function body(task, fn)
-  if not yields_across_pcall then
+  if not yields.across_pcall then
     return function(...)
       return fn(...)
     end
@@ -278,6 +280,9 @@ local function resume(task, ...)
   current = task
   task._status = "running"
   local results = pack(coroutine.resume(task._coroutine, ...))
+  while results[2] == yields.PROBE do
+    results = pack(coroutine.resume(task._coroutine))
+  end
   current = outer
   if coroutine.status(task._coroutine) ~= "dead" then
     -- a yield that isn't ours, from the task's own body, lets the others have a turn
@@ -286,6 +291,11 @@ local function resume(task, ...)
       push_ready(task)
     end
   elseif not task._concluded then
+    if task._waiter then -- it couldn't yield
+      end_wait(task._waiter)
+      task._waiter = nil
+      results[2] = yields.explained(results[2], task._coroutine)
+    end
     if not results[1] then keep_trace(task, results[2], debug.traceback(task._coroutine)) end
     conclude(task, unpack(results, 1, results.n))
   end
@@ -661,7 +671,8 @@ end
 ---@return boolean returned
 ---@return any ... what it returned, or what it raised
 function M.attempt(fn, ...)
-  if yields_across_pcall or not M.running() then return pcall(fn, ...) end
+  check_function("pcall", fn)
+  if yields.across_pcall or not M.running() then return pcall(fn, ...) end
   local task = M.spawn(fn, ...)
   task._joined = true
   local reason, failure = try_await(task)
