@@ -2,26 +2,17 @@
 -- Lua: which of them collects garbage before it copies a string's bytes, and which after, is their own affair.
 local codex = require "codex"
 local core = require "codex.core"
-
--- Makes something that calls fn when it is collected. Tables have no finalizers in Lua 5.1, its own userdata have.
-local function finalized(fn)
-  if not newproxy then return setmetatable({}, { __gc = fn }) end
-  local proxy = newproxy(true)
-  getmetatable(proxy).__gc = fn
-end
+local luas = require "spec.support.luas"
 
 describe("a finalizer that encodes and decodes", function()
-  local runs, pause, multiplier
+  local runs, undo
 
-  -- However much is in memory, the collector comes round often.
   setup(function()
-    pause, multiplier = collectgarbage("setpause", 10), collectgarbage("setstepmul", 1000)
-    collectgarbage()
+    undo = luas.collect_often()
   end)
 
   teardown(function()
-    collectgarbage("setpause", pause)
-    collectgarbage("setstepmul", multiplier)
+    undo()
   end)
 
   -- Calls check until that has been interrupted often.
@@ -35,7 +26,7 @@ describe("a finalizer that encodes and decodes", function()
     end
     repeat
       if made - runs < 50 then -- nothing is collected while they run, and what they make stays until then
-        finalized(finalizer)
+        luas.finalized(finalizer)
         made = made + 1
       end
       check()

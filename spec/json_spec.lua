@@ -1,6 +1,7 @@
 -- codex.json: every ground rule by itself, and lua-cjson as the second opinion.
 local cjson = require "cjson"
 local codex = require "codex"
+local luas = require "spec.support.luas"
 
 local json, null = codex.json, codex.null
 
@@ -16,7 +17,7 @@ local function same(a, b, loose)
   if type(a) ~= type(b) then return false end
   if type(a) == "number" then
     if loose then return a == b or math.abs(a - b) <= 1e-13 * math.abs(a) end
-    return math.type(a) == math.type(b) and a == b
+    return luas.is_integer(a) == luas.is_integer(b) and a == b
   end
   if type(a) ~= "table" then return a == b end
   if not loose and next(a) == nil and getmetatable(a) ~= getmetatable(b) then return false end
@@ -29,25 +30,39 @@ local function same(a, b, loose)
   return true
 end
 
+local where_there_are_integers = luas.integers and it or pending
+
 local function nested(depth, open, close)
   return open:rep(depth) .. close:rep(depth)
 end
 
 describe("codex.json.decode", function()
-  it("keeps integers over the whole 64-bit range", function()
-    for text, value in pairs {
-      ["0"] = 0,
-      ["15"] = 15,
-      ["-1"] = -1,
-      ["9007199254740993"] = 9007199254740993,
-      ["9223372036854775807"] = math.maxinteger,
-      ["-9223372036854775808"] = math.mininteger,
-    } do
+  local function check_integers(numbers)
+    for text, value in pairs(numbers) do
       local decoded = json.decode(text)
-      assert.equal("integer", math.type(decoded))
+      assert.is_true(luas.is_integer(decoded))
       assert.equal(value, decoded)
       assert.equal(text, json.encode(decoded))
     end
+  end
+
+  it("keeps integers to 2^53", function()
+    check_integers {
+      ["0"] = 0,
+      ["15"] = 15,
+      ["-1"] = -1,
+      ["1000000000000000"] = 1000000000000000,
+      ["9007199254740992"] = 9007199254740992,
+      ["-9007199254740992"] = -9007199254740992,
+    }
+  end)
+
+  where_there_are_integers("keeps integers over the whole 64-bit range", function()
+    check_integers {
+      ["9007199254740993"] = 9007199254740993,
+      ["9223372036854775807"] = luas.max_integer,
+      ["-9223372036854775808"] = luas.min_integer,
+    }
   end)
 
   it("makes a float of an integer that doesn't fit, and of what has a fraction or an exponent", function()
@@ -65,7 +80,7 @@ describe("codex.json.decode", function()
       ["1e-400"] = 0.0,
     } do
       local decoded = json.decode(text)
-      assert.equal("float", math.type(decoded), text)
+      assert.is_true(luas.is_float(decoded), text)
       assert.equal(value, decoded, text)
     end
   end)
@@ -73,7 +88,7 @@ describe("codex.json.decode", function()
   it("keeps the sign of a zero", function()
     assert.equal(-math.huge, 1 / json.decode "-0")
     assert.equal(-math.huge, 1 / json.decode "-0.0")
-    assert.equal("-0.0", json.encode(-0.0))
+    assert.equal(luas.integers and "-0.0" or "0", json.encode(-0.0))
   end)
 
   it("reads null as codex.null, which is cjson.null, wherever it stands", function()
@@ -108,13 +123,13 @@ describe("codex.json.decode", function()
 
   it("reads every escape, and pairs of surrogates", function()
     assert.equal('"\\/\b\f\n\r\tA\0é€😀', json.decode [["\"\\\/\b\f\n\r\t\u0041\u0000\u00E9\u20aC\ud83d\uDE00"]])
-    local text = "\u{10FFFF}\u{10000}\u{FFFF}\u{7FF}\u{800}\127"
-    assert.equal(text, json.decode '"\\uDBFF\\uDFFF\\ud800\\udc00\\uffff\u{7FF}\u{800}\127"')
+    local text = "\244\143\191\191\240\144\128\128\239\191\191\223\191\224\160\128\127"
+    assert.equal(text, json.decode '"\\uDBFF\\uDFFF\\ud800\\udc00\\uffff\223\191\224\160\128\127"')
   end)
 
   it("takes white space where the RFC has it", function()
     assert.same({ a = { 1, 2 } }, json.decode ' \t\r\n{ "a" \n:\t[ 1\r,\n2 ] } \n')
-    for _, space in ipairs { "\v", "\f", "\u{A0}", "\0", "\u{FEFF}" } do
+    for _, space in ipairs { "\v", "\f", "\194\160", "\0", "\239\187\191" } do
       assert.equal("parse_error", refused(json.decode, space .. "1").kind)
       assert.equal("parse_error", refused(json.decode, "1" .. space).kind)
     end
@@ -194,13 +209,13 @@ describe("codex.json.decode", function()
     { [==["\ud83d\u0041"]==], 2 },
     { [==["\ud83d\ud83d\ude00"]==], 2 },
     { [==[{"\udfff":1}]==], 3 },
-    { '"a\x80"', 3 },
-    { '"\xC0\xAF"', 2 },
-    { '"\xED\xA0\x80"', 2 },
-    { '"\xF4\x90\x80\x80"', 2 },
-    { '["ok","\xE2\x82"]', 8 },
-    { '{"\xFF":1}', 3 },
-    { "\xEF\xBB\xBF1", 1 },
+    { '"a\128"', 3 },
+    { '"\192\175"', 2 },
+    { '"\237\160\128"', 2 },
+    { '"\244\144\128\128"', 2 },
+    { '["ok","\226\130"]', 8 },
+    { '{"\255":1}', 3 },
+    { "\239\187\1911", 1 },
   }
   for _, case in ipairs(wrong) do
     it(("refuses %q at byte %d"):format((case[1]:gsub("%c", "?")), case[2]), function()
@@ -241,11 +256,11 @@ describe("codex.json.encode", function()
       { "", '""' },
       { 'a"\\/\b\f\n\r\t\1\127é😀', [["a\"\\/\b\f\n\r\t\u0001]] .. '\127é😀"' },
       { 15, "15" },
-      { 15.0, "15.0" },
+      { 15.0, luas.integers and "15.0" or "15" },
       { 0.1, "0.1" },
       { 1e100, "1e100" },
       { 1 / 3, "0.3333333333333333" },
-      { math.mininteger, "-9223372036854775808" },
+      { luas.min_integer, luas.integers and "-9223372036854775808" or "-9007199254740992" },
       { {}, "{}" },
       { codex.array {}, "[]" },
       { codex.array { 1, 2 }, "[1,2]" },
@@ -286,10 +301,10 @@ describe("codex.json.encode", function()
     { "a key that is a fraction", { a = { [1.5] = 1 } }, ".a: a table is either a list" },
     { "names in an array", { a = codex.array { b = 1 } }, ".a: expected a list" },
     { "a circle", loop, "in a circle" },
-    { "bad UTF-8", { a = { "\xFF" } }, ".a[1]: not valid UTF-8" },
-    { "bad UTF-8 in a key", { a = { ["\xFF"] = 1 } }, ": not valid UTF-8" },
+    { "bad UTF-8", { a = { "\255" } }, ".a[1]: not valid UTF-8" },
+    { "bad UTF-8 in a key", { a = { ["\255"] = 1 } }, ": not valid UTF-8" },
     { "half a character", { "é" .. ("é"):sub(1, 1) }, "[1]: not valid UTF-8" },
-    { "a surrogate", { "\xED\xA0\x80" }, "[1]: not valid UTF-8" },
+    { "a surrogate", { "\237\160\128" }, "[1]: not valid UTF-8" },
   } do
     it("refuses " .. case[1], function()
       local err = refused(json.encode, case[2])
@@ -331,7 +346,7 @@ describe("codex.json and lua-cjson", function()
     math.randomseed(seed)
     local count = 0
     local characters =
-      { "a", "Z", "0", " ", '"', "\\", "/", "\n", "\t", "\0", "\31", "\127", "é", "€", "😀", "\u{FFFF}" }
+      { "a", "Z", "0", " ", '"', "\\", "/", "\n", "\t", "\0", "\31", "\127", "é", "€", "😀", "\239\191\191" }
     local function text()
       local parts = {}
       for i = 1, math.random(0, 12) do
@@ -345,14 +360,12 @@ describe("codex.json and lua-cjson", function()
       function()
         return math.random(-1000, 1000)
       end,
-      function()
-        return math.random(0)
-      end,
+      luas.random_integer,
       function()
         return (math.random() - 0.5) * 10.0 ^ math.random(-300, 300)
       end,
       function()
-        return string.unpack("d", string.pack("I8", math.random(0) & 0x7FDFFFFFFFFFFFFF))
+        return (math.random() + math.random() / 2 ^ 30) * 2.0 ^ math.random(-1070, 1020)
       end,
       function()
         return math.random(2) == 1
@@ -421,13 +434,13 @@ describe("codex.json and lua-cjson", function()
 
   it("agree about strings of 5 MB", function()
     for _, piece in ipairs { "x", "é", "\n\"", "😀\\", "\0" } do
-      local text = piece:rep(5000000 // #piece)
+      local text = piece:rep(math.floor(5000000 / #piece))
       local encoded = json.encode(text)
       assert.is_true(cjson.decode(encoded) == text)
       assert.is_true(json.decode(encoded) == text)
       assert.is_true(json.decode(cjson.encode(text)) == text)
     end
-    assert.equal(5000001, refused(json.decode, '"' .. ("x"):rep(4999999) .. "\xFF" .. '"').position)
+    assert.equal(5000001, refused(json.decode, '"' .. ("x"):rep(4999999) .. "\255" .. '"').position)
   end)
 
   it("agree about long lists and wide objects", function()

@@ -156,11 +156,11 @@ case(
   "bad UTF-8 in an option",
   "thread_start.developer_instructions: not valid UTF-8",
   function(client)
-    client:thread_start { developer_instructions = "caf\xE9" }
+    client:thread_start { developer_instructions = "caf\233" }
   end
 )
 case("bad UTF-8 deep in free-form JSON", "thread_start.config.a[2].b: not valid UTF-8", function(client)
-  client:thread_start { config = { a = { "ok", { b = "caf\xE9" } } } }
+  client:thread_start { config = { a = { "ok", { b = "caf\233" } } } }
 end)
 case(
   "what JSON can't hold",
@@ -257,7 +257,7 @@ case(
   end
 )
 case("bad UTF-8 in an input", "turn_start.input[2].text: not valid UTF-8", function(_, thread)
-  thread:run { "ok", "caf\xE9" }
+  thread:run { "ok", "caf\233" }
 end)
 case("a request without a name", "request: expected a method name, got nil", function(client)
   client:request(nil, {})
@@ -388,7 +388,7 @@ describe("options", function()
 
   it("leave the thread free when they were refused", function()
     refused(thread.turn, thread, "x", { modle = "y" })
-    refused(thread.turn, thread, { "\xFF" })
+    refused(thread.turn, thread, { "\255" })
     local before = count()
     -- the fake's answer names no turn: what matters is that the request went out
     assert.equal("protocol", refused(thread.turn, thread, "x").kind)
@@ -426,7 +426,7 @@ describe("codex.new", function()
     { { launch_args_override = { "a\0b" } }, "codex.new.launch_args_override[1]: must not hold a zero byte" },
     { { cwd = "a\0b" }, "codex.new.cwd: must not hold a zero byte" },
     { { codex_bin = "a\0b" }, "codex.new.codex_bin: must not hold a zero byte" },
-    { { opt_out_notifications = { "a\xFF" } }, "codex.new.opt_out_notifications[1]: not valid UTF-8" },
+    { { opt_out_notifications = { "a\255" } }, "codex.new.opt_out_notifications[1]: not valid UTF-8" },
     { { opt_out_notifications = { true } }, "codex.new.opt_out_notifications[1]: expected a string, got boolean" },
     { { config_overrides = "a=b" }, "codex.new.config_overrides: expected a table, got string" },
     { { config_overrides = { "model" } }, 'codex.new.config_overrides[1]: expected "key=value"' },
@@ -435,7 +435,7 @@ describe("codex.new", function()
     { { config_overrides = { "=x" } }, 'codex.new.config_overrides[1]: expected "key=value"' },
     { { config_overrides = { model = print } }, "codex.new.config_overrides: a function can't be written" },
     { { config_overrides = { model = 0 / 0 } }, "codex.new.config_overrides: a number must be finite" },
-    { { config_overrides = { model = "\xFF" } }, "codex.new.config_overrides: not valid UTF-8" },
+    { { config_overrides = { model = "\255" } }, "codex.new.config_overrides: not valid UTF-8" },
     { { startup_timeout = -1 }, "codex.new.startup_timeout: must not be negative" },
     { { startup_timeout = 0 / 0 }, "codex.new.startup_timeout: must not be negative" },
     { { request_timeout = "1" }, "codex.new.request_timeout: expected a number, got string" },
@@ -445,8 +445,8 @@ describe("codex.new", function()
     { { max_in_flight = math.huge }, "codex.new.max_in_flight: must be a whole number from 1 to 2147483647" },
     { { experimental_api = 1 }, "codex.new.experimental_api: expected a boolean, got number" },
     { { process_group = "no" }, "codex.new.process_group: expected a boolean, got string" },
-    { { client_name = "caf\xE9" }, "codex.new.client_name: not valid UTF-8" },
-    { { client_title = "caf\xE9" }, "codex.new.client_title: not valid UTF-8" },
+    { { client_name = "caf\233" }, "codex.new.client_name: not valid UTF-8" },
+    { { client_title = "caf\233" }, "codex.new.client_title: not valid UTF-8" },
     { "x", "codex.new: expected a table of options, got string" },
   }
   for _, one in ipairs(new_cases) do

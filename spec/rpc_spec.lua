@@ -3,6 +3,7 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local function failure(fn, ...)
   local ok, err = pcall(fn, ...)
@@ -105,7 +106,7 @@ describe("answers", function()
       list = codex.array {},
       empty = {},
       null = codex.null,
-      big = math.maxinteger or 2 ^ 53,
+      big = luas.max_integer,
       float = 1.5,
       mixed = { 1, codex.null, "x" },
       text = "\195\164 \226\130\172 \240\159\152\128 \0 \127 \"\\/",

@@ -3,6 +3,7 @@
 local codex = require "codex"
 local core = require "codex.core"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local values = require "spec.support.values"
 
 local null = codex.null
@@ -202,7 +203,7 @@ describe("a word that isn't in the list", function()
       deep = { ["ключ"] = deep }
     end
     message = refusal("thread/start", { config = deep }, "thread_start")
-    assert.truthy(utf8.len(message))
+    assert.is_true(luas.is_utf8(message))
     local path = ".config" .. (".ключ"):rep(25) .. ".клю…"
     assert.equal("thread_start" .. path .. ": a function can't be sent", message)
   end)
@@ -261,7 +262,7 @@ describe("anywhere in the schema,", function()
     local text, said = core.encode(message.kind, message.method, message.part, value.sent, "x")
     place.table[key] = right
     local expected = "x" .. path .. problem
-    if text or said:sub(1, #expected) ~= expected or not utf8.len(said) then
+    if text or said:sub(1, #expected) ~= expected or not luas.is_utf8(said) then
       error(("%s %s\nexpected: %s\ngot: %s"):format(message.method, message.part, expected, said or text))
     end
     return said
@@ -308,7 +309,7 @@ describe("anywhere in the schema,", function()
     spoil_all(12, function(place)
       if place.node.any or place.container.loose then return end
       turn_of = turn_of + 1
-      local kind, wrong = table.unpack(samples[turn_of % #samples + 1])
+      local kind, wrong = luas.unpack(samples[turn_of % #samples + 1])
       if place.node.kinds[kind] or kind == "object" and place.node.kinds.array then return end
       return wrong, is_tag(place) and ": " or ": expected "
     end)
@@ -344,7 +345,7 @@ describe("a client", function()
       server:thread("th")
       while true do server:reply(server:expect("model/list"), '{"data":[]}') end
     ]]
-    local client <close> = codex.new(options)
+    local client = kit.open(options)
     local thread = client:thread_start()
     local before = #received()
     for message, fn in pairs {

@@ -1,6 +1,7 @@
 -- Structured output through the real server: what the model is asked for, and what becomes of its answer.
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local null = codex.null
 
@@ -88,7 +89,7 @@ describe("Structured output", function()
     assert.same({ type = "json_schema", name = "codex_output_schema", strict = true, schema = person }, last_format())
     assert.is_nil(result.parse_error)
     assert.equal("Ada", result.parsed.name)
-    assert.equal("float", math.type(result.parsed.age))
+    assert.is_true(luas.is_float(result.parsed.age))
     assert.equal("[]", codex.json.encode(result.parsed.camelCase))
     assert.equal(null, result.parsed.nothing)
   end)

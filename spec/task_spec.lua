@@ -2,7 +2,10 @@
 local codex = require "codex"
 local core = require "codex.core"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local task = require "codex.task"
+
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -50,7 +53,7 @@ describe("codex.run", function()
     )
     assert.same({ n = 0 }, pack(codex.run(function() end)))
     local many = pack(codex.run(function()
-      return table.unpack({}, 1, 200)
+      return luas.unpack({}, 1, 200)
     end))
     assert.equal(200, many.n)
   end)
@@ -378,26 +381,6 @@ describe("cancelling a task", function()
     end)
     assert.equal("cancelled", inner.status)
   end)
-
-  it("with a `<close>` that waits ends it in order", function()
-    local log = {}
-    local one = codex.spawn(function()
-      local _ <close> = setmetatable({}, {
-        __close = function()
-          codex.sleep(0.001)
-          log[#log + 1] = "closed"
-        end,
-      })
-      forever()
-    end)
-    codex.run(function()
-      codex.sleep(0)
-      one:cancel()
-      pcall(one.join, one)
-      log[#log + 1] = "joined"
-    end)
-    assert.same({ "closed", "joined" }, log)
-  end)
 end)
 
 describe("codex.gather", function()
@@ -612,11 +595,6 @@ describe("a deadlock", function()
   it("leaves nothing behind of the run that it ends", function()
     local cleaned = 0
     local err = refused("deadlock", codex.run, function()
-      local _ <close> = setmetatable({}, {
-        __close = function()
-          cleaned = cleaned + 1
-        end,
-      })
       codex.spawn(function()
         pcall(never)
         cleaned = cleaned + 1
@@ -625,7 +603,7 @@ describe("a deadlock", function()
       never()
     end)
     assert.truthy(err.message:find "codex task")
-    assert.equal(2, cleaned)
+    assert.equal(1, cleaned)
     err = refused("deadlock", never)
     assert.is_nil(err.message:find "codex task", err.message)
   end)
@@ -731,7 +709,7 @@ describe("with the real server", function()
   local script = { match = { { pattern = "slowly", answer = { text = "a b c d", delta_delay = 0.02 } } } }
 
   it("a generator of the user's that calls thread:run drives the loop while other tasks go on", function()
-    local client <close> = kit.client { script = script }
+    local client = kit.client { script = script }
     local log = {}
     codex.run(function()
       local ticker = codex.spawn(function()
@@ -762,7 +740,7 @@ describe("with the real server", function()
   end)
 
   it("the same generator from the main chunk, a task going on beside it", function()
-    local client <close> = kit.client { script = script }
+    local client = kit.client { script = script }
     local other = codex.spawn(function()
       return client:thread_start():run("beside it").final_response
     end)
@@ -778,7 +756,7 @@ describe("with the real server", function()
   end)
 
   it("a stream read in a generator of the user's, in a task", function()
-    local client <close> = kit.client { script = { "one two three" } }
+    local client = kit.client { script = { "one two three" } }
     local pieces = codex.run(function()
       local words = coroutine.wrap(function()
         for delta in client:thread_start():turn("go"):text() do
@@ -792,32 +770,6 @@ describe("with the real server", function()
       return list
     end)
     assert.same({ "one", " two", " three" }, pieces)
-  end)
-
-  it("a client with `<close>` in a task ends with the task, cancelled or not", function()
-    local home = kit.home()
-    local options = { codex_bin = kit.codex_bin, env = home.env }
-    local text = codex.run(function()
-      local client <close> = codex.new(options)
-      return client:thread_start():run("x").final_response
-    end)
-    assert.truthy(text)
-    assert.same({}, kit.processes_in(home))
-    local seen
-    local one = codex.spawn(function()
-      local client <close> = codex.new(options)
-      seen = client
-      forever()
-    end)
-    codex.run(function()
-      while not (seen and seen.metadata and one.status == "waiting") do
-        codex.sleep(0.001)
-      end
-      one:cancel()
-      refused("cancelled", one.join, one)
-    end)
-    assert.is_true(seen.closed)
-    assert.same({}, kit.processes_in(home))
   end)
 
   it("a cancelled close still waits until the server is gone", function()
@@ -836,7 +788,7 @@ describe("with the real server", function()
   end)
 
   it("a hundred turns run in one Lua state", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = [[return function(_, context)
         return { text = "answer to " .. context.input_text, delta_delay = 0.001 }
       end]],
@@ -854,7 +806,7 @@ describe("with the real server", function()
   end)
 
   it("a flooding turn doesn't starve timers and other tasks", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = {
         match = { { pattern = "flood", answer = { repeat_deltas = { count = 20000, text = "xxxxxxxxxx" } } } },
         default = "short",
@@ -873,7 +825,8 @@ describe("with the real server", function()
         end
       end)
       local turn = client:thread_start():turn "flood"
-      for _ in turn:stream { "item/agentMessage/delta" } do
+      local next_delta = turn:stream { "item/agentMessage/delta" }
+      while next_delta() do
         count = count + 1
       end
       reading = false
@@ -884,7 +837,7 @@ describe("with the real server", function()
   end)
 
   it("an unread flood doesn't keep a task from its turn", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = {
         match = { { pattern = "flood", answer = { repeat_deltas = { count = 20000, text = "xxxxxxxxxx" } } } },
         default = "short",
@@ -973,7 +926,7 @@ describe("what is over", function()
 
   it("is collected: a turn that has ended, while its client lives on", function()
     local weak = setmetatable({}, { __mode = "k" })
-    local client <close> = kit.client()
+    local client = kit.client()
     do
       local thread = client:thread_start()
       for i = 1, 3 do

@@ -118,7 +118,7 @@ describe("a server of another version", function()
       end
     end
     local path = kit.write_file(kit.folder() .. "/answers", table.concat(lines, "\n") .. "\n")
-    local client <close> = codex.new((kit.fake(answering:format(path))))
+    local client = kit.open((kit.fake(answering:format(path))))
     for _, case in ipairs(expected) do
       local result = client:request(case.method, case.params)
       local problem = values.difference({ case.result }, { result })
@@ -134,7 +134,7 @@ describe("a server of another version", function()
       lines[n] = source:value(start).text
     end
     local path = kit.write_file(kit.folder() .. "/answers", table.concat(lines, "\n") .. "\n")
-    local client <close> = codex.new((kit.fake(answering:format(path))))
+    local client = kit.open((kit.fake(answering:format(path))))
     local threads = 0
     for _ = 1, #lines do
       local ok, got = pcall(client.thread_start, client)
@@ -158,7 +158,7 @@ describe("a server of another version", function()
       all[n] = events
     end
 
-    local client <close> = codex.new((kit.fake(scenario:format(TURNS, folder))))
+    local client = kit.open((kit.fake(scenario:format(TURNS, folder))))
     local heard = {}
     client:on("*", function(event)
       heard[#heard + 1] = event
@@ -201,7 +201,7 @@ describe("a server of another version", function()
   end)
 
   it("may complete logins without a word, and the right one after all", function()
-    local client <close> = codex.new((kit.fake [[
+    local client = kit.open((kit.fake [[
       server:handshake()
       server:reply(server:expect("account/login/start"), '{"type":"chatgpt","loginId":"l","authUrl":"u"}')
       for _, params in ipairs { "null", "[]", '"l"', "{}", '{"loginId":["l"]}', '{"loginId":"l","success":"maybe"}' } do

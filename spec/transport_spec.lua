@@ -931,21 +931,6 @@ describe("closing", function()
     assert.same({}, kit.children "fake_server")
   end)
 
-  it("comes with the end of a variable's scope", function()
-    local code = [[
-      local codex, options = ...
-      local pid
-      do
-        local client <close> = codex.new(options)
-        pid = client._core:pid()
-      end
-      return pid]]
-    local chunk = (loadstring or load)(code)
-    if not chunk then return pending "needs Lua 5.4" end
-    local pid = chunk(codex, (kit.fake [[ server:handshake() ]]))
-    assert.is_nil(read_file("/proc/" .. pid .. "/stat"))
-  end)
-
   it("comes with garbage collection", function()
     local client, home = kit.client()
     client:thread_start()

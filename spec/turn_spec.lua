@@ -2,6 +2,7 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local function raised(kind, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -146,9 +147,9 @@ describe("a turn", function()
       assert.equal("say it", result.items[1].content[1].text)
       assert.equal("Hello there, you", result.items[2].text)
       assert.is_nil(result.error)
-      assert.equal("integer", math.type(result.started_at))
-      assert.equal("integer", math.type(result.completed_at))
-      assert.equal("integer", math.type(result.duration_ms))
+      assert.is_true(luas.is_integer(result.started_at))
+      assert.is_true(luas.is_integer(result.completed_at))
+      assert.is_true(luas.is_integer(result.duration_ms))
       assert.equal(15, result.turn_usage.total_tokens)
       assert.is_nil(result.parsed)
       assert.is_nil(result.parse_error)
@@ -318,7 +319,7 @@ describe("a turn", function()
     assert.equal(427, result.turn_usage.total_tokens)
     assert.equal(400, result.turn_usage.input_tokens)
     assert.equal(27, result.turn_usage.output_tokens)
-    assert.equal("integer", math.type(result.turn_usage.total_tokens))
+    assert.is_true(luas.is_integer(result.turn_usage.total_tokens))
     -- a second turn counts for itself, and the thread's total goes on
     result = thread:run "say it"
     assert.equal(442, result.usage.total.total_tokens)
@@ -490,14 +491,16 @@ describe("a turn", function()
 
   it("reads its output as JSON where a schema was given", function()
     local function parsed(text, options)
-      local other <close> = kit.client { script = { text } }
-      return other:thread_start():run("x", options)
+      local other = kit.client { script = { text } }
+      local result = other:thread_start():run("x", options)
+      other:close()
+      return result
     end
     local schema = { type = "object", properties = {} }
     local result = parsed('{"camelCase":[],"n":15,"f":1.0,"nothing":null}', { output_schema = schema })
     assert.equal(15, result.parsed.n)
-    assert.equal("integer", math.type(result.parsed.n))
-    assert.equal("float", math.type(result.parsed.f))
+    assert.is_true(luas.is_integer(result.parsed.n))
+    assert.is_true(luas.is_float(result.parsed.f))
     assert.equal(codex.null, result.parsed.nothing)
     assert.equal("[]", codex.json.encode(result.parsed.camelCase))
     assert.is_nil(result.parse_error)
@@ -696,7 +699,7 @@ describe("the final response", function()
     },
   } do
     it(name, function()
-      local client <close> = kit.client { script = { case[1], case[1] } }
+      local client = kit.client { script = { case[1], case[1] } }
       local thread = client:thread_start()
       assert.equal(case[2], thread:run("x").final_response)
       local turn = thread:turn "x"
@@ -707,7 +710,7 @@ describe("the final response", function()
 
   it("tells which message each piece of text belongs to", function()
     local answer = { messages = { { text = "a b" }, { text = "c", no_deltas = true } } }
-    local client <close> = kit.client { script = { answer } }
+    local client = kit.client { script = { answer } }
     local turn, ids = client:thread_start():turn "x", {}
     for delta, id in turn:text() do
       ids[delta] = id
@@ -721,7 +724,7 @@ describe("failures of the model", function()
   after_each(kit.cleanup)
 
   it("carry reason and http_status", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = {
         { status = 500 },
         { error = { code = "insufficient_quota", message = "no more" } },
@@ -765,7 +768,7 @@ describe("a stream that nobody reads", function()
   end
 
   it("overflows, and the result is right all the same", function()
-    local client <close> = kit.client { script = { flood, flood, "short" } }
+    local client = kit.client { script = { flood, flood, "short" } }
     local thread = client:thread_start()
     local turn = thread:turn "flood"
     local stream = turn:stream()
@@ -785,7 +788,7 @@ describe("a stream that nobody reads", function()
   end)
 
   it("doesn't overflow while it is read, nor when it keeps little", function()
-    local client <close> = kit.client { script = { flood, flood } }
+    local client = kit.client { script = { flood, flood } }
     local thread = client:thread_start()
     local turn, size = thread:turn "flood", 0
     local few = turn:stream { "turn/completed" }
@@ -802,7 +805,7 @@ describe("many turns at once", function()
   after_each(kit.cleanup)
 
   it("see only what is theirs: 60 over 20 threads", function()
-    local client <close> = kit.client { script = echo }
+    local client = kit.client { script = echo }
     local functions, threads = {}, {}
     for i = 1, 20 do
       threads[i] = client:thread_start()
@@ -861,7 +864,7 @@ describe("threads", function()
   end)
 
   it("that can't be resumed say why", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     local thread = client:thread_start()
     local err = raised("invalid_request", client.thread_resume, client, thread.id)
     assert.equal("no_rollout", err.reason)
@@ -872,7 +875,7 @@ describe("threads", function()
   end)
 
   it("are listed in pages", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     local ids = {}
     for i = 1, 3 do
       local thread = client:thread_start()
@@ -885,7 +888,7 @@ describe("threads", function()
       pages = pages + 1
       for _, thread in ipairs(page.data) do
         assert.is_true(ids[thread.id])
-        assert.equal("integer", math.type(thread.created_at))
+        assert.is_true(luas.is_integer(thread.created_at))
         seen = seen + 1
       end
       cursor = page.next_cursor
@@ -897,7 +900,7 @@ describe("threads", function()
   end)
 
   it("models are listed", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     local models = client:models()
     assert.is_true(#models.data > 0)
     assert.equal("string", type(models.data[1].id))
@@ -907,7 +910,7 @@ describe("threads", function()
   end)
 
   it("keep nothing of a run", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     local thread = client:thread_start()
     local held
     local original = thread._client._follow

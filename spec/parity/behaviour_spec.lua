@@ -4,6 +4,7 @@ local codex = require "codex"
 local core = require "codex.core"
 local errors = require "codex.error"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local task = require "codex.task"
 
 local function raised(kind, fn, ...)
@@ -36,7 +37,7 @@ describe("a client", function()
 
   it("says who it is, and asks for experimental methods, unless told otherwise", function()
     local options, received = kit.fake "server:handshake()"
-    local client <close> = codex.new(options)
+    local client = kit.open(options)
     local params = cjson.decode(received()[1]).params
     assert.same({ name = "codex_lua", title = "codex-lua", version = codex.version }, params.clientInfo)
     assert.same({ experimentalApi = true }, params.capabilities)
@@ -44,7 +45,7 @@ describe("a client", function()
   end)
 
   it("needs no options, no server at hand and no second step to be ready", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     assert.is_false(client.closed)
     for _, name in ipairs { "user_agent", "codex_home", "platform_family", "platform_os" } do
       assert.is_string(client.metadata[name], name)
@@ -52,7 +53,7 @@ describe("a client", function()
   end)
 
   it("brings the tools that come with the program", function()
-    local client <close> = kit.client { script = { command "command -v rg", "done" } }
+    local client = kit.client { script = { command "command -v rg", "done" } }
     local result = client:thread_start({ sandbox = "full_access" }):run "x"
     local found = only(result.items, "commandExecution").aggregated_output
     local pipe = assert(io.popen("readlink -f " .. kit.quoted(kit.codex_bin)))
@@ -76,7 +77,7 @@ describe("a thread", function()
   after_each(kit.cleanup)
 
   it("that is started without a mode has the user's own policy, sandbox and model", function()
-    local client <close> = kit.client { approval_policy = "on-request", sandbox_mode = "workspace-write" }
+    local client = kit.client { approval_policy = "on-request", sandbox_mode = "workspace-write" }
     local thread = client:thread_start()
     assert.equal("on-request", thread.approval_policy)
     assert.equal("user", thread.approvals_reviewer)
@@ -114,7 +115,7 @@ describe("a thread", function()
   end)
 
   it("is listed and read in the server's shapes", function()
-    local client <close> = kit.client { script = { "answer" } }
+    local client = kit.client { script = { "answer" } }
     local thread = client:thread_start()
     thread:run "question"
     thread:set_name "a name"
@@ -137,7 +138,7 @@ describe("a result", function()
   after_each(kit.cleanup)
 
   it("has what theirs has", function()
-    local client <close> = kit.client { script = { "answer" } }
+    local client = kit.client { script = { "answer" } }
     local turn = client:thread_start():turn "question"
     local result = turn:run()
     assert.same({ turn.id, "completed", "answer" }, { result.id, result.status, result.final_response })
@@ -145,22 +146,22 @@ describe("a result", function()
     assert.same({ "userMessage", "agentMessage" }, types_of(result.items))
     assert.equal("question", result.items[1].content[1].text)
     for _, name in ipairs { "started_at", "completed_at", "duration_ms" } do
-      assert.equal("integer", math.type(result[name]), name)
+      assert.is_true(luas.is_integer(result[name]), name)
     end
     assert.is_true(math.abs(result.started_at - os.time()) < 600)
-    assert.equal("integer", math.type(result.usage.model_context_window))
+    assert.is_true(luas.is_integer(result.usage.model_context_window))
     for _, part in ipairs { "total", "last" } do
       for _, name in ipairs {
         "total_tokens", "input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens",
         "reasoning_output_tokens",
       } do
-        assert.equal("integer", math.type(result.usage[part][name]), name)
+        assert.is_true(luas.is_integer(result.usage[part][name]), name)
       end
     end
   end)
 
   it("keeps an answer that is empty", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = { { text = "" }, { messages = { { text = "", phase = "final_answer" }, { text = "beside it" } } } },
     }
     local thread = client:thread_start()
@@ -171,7 +172,7 @@ describe("a result", function()
   it("has the final answer of an earlier model call, too", function()
     local first = command "true"
     first.text, first.phase = "the answer", "final_answer"
-    local client <close> = kit.client {
+    local client = kit.client {
       script = { first, { messages = { { text = "beside it" }, { text = "by the way", phase = "commentary" } } } },
     }
     local result = client:thread_start({ sandbox = "full_access" }):run "x"
@@ -183,7 +184,7 @@ describe("a result", function()
   end)
 
   it("has no usage, and no response, where the server tells of none", function()
-    local client <close> = codex.new((kit.fake [[
+    local client = kit.open((kit.fake [[
       server:handshake() server:thread "th"
       server:turn "t" server:turn_completed("th", "t")
     ]]))
@@ -195,7 +196,7 @@ describe("a result", function()
   end)
 
   it("of a turn that failed without a word is an error with words all the same", function()
-    local client <close> = codex.new((kit.fake [[
+    local client = kit.open((kit.fake [[
       server:handshake() server:thread "th"
       server:turn "t" server:turn_completed("th", "t", "failed")
     ]]))
@@ -210,7 +211,7 @@ describe("a turn", function()
   after_each(kit.cleanup)
 
   it("that failed is a stream like any other, and a text that raises", function()
-    local client <close> = kit.client {
+    local client = kit.client {
       script = { default = { error = { code = "context_length_exceeded", message = "too long" } } },
     }
     local thread = client:thread_start()
@@ -227,7 +228,7 @@ describe("a turn", function()
   end)
 
   it("whose server goes before its end raises that, with what there was", function()
-    local client <close> = codex.new((kit.fake [[
+    local client = kit.open((kit.fake [[
       server:handshake() server:thread "th"
       server:turn "t"
       server:message("th", "t", "m", "so far")
@@ -244,7 +245,7 @@ describe("a turn", function()
   end)
 
   it("has ids, and its interruption is answered at once", function()
-    local client <close> = kit.client { script = { { deltas = { "a" }, hold = true } } }
+    local client = kit.client { script = { { deltas = { "a" }, hold = true } } }
     local thread = client:thread_start()
     local turn = thread:turn "x"
     assert.equal(thread.id, turn.thread_id)
@@ -282,7 +283,7 @@ describe("a goal", function()
   end
 
   it("that is over takes no input, and is interrupted without an error", function()
-    local client <close> = open()
+    local client = open()
     local goal = client:thread_start():goal "make tea"
     assert.equal("complete", goal:run().goal.status)
     local err = raised("invalid_request", goal.steer, goal, "more")
@@ -292,7 +293,7 @@ describe("a goal", function()
   end)
 
   it("has white space cut off from its objective", function()
-    local client <close> = open()
+    local client = open()
     local goal = client:thread_start():goal " \n make tea \t"
     assert.equal("make tea", goal.goal.objective)
     assert.equal("make tea", goal:run().goal.objective)
@@ -303,7 +304,7 @@ describe("errors", function()
   after_each(kit.cleanup)
 
   it("of the server's have code, message and data, and say which method it was", function()
-    local client <close> = codex.new((kit.fake [[
+    local client = kit.open((kit.fake [[
       server:handshake()
       server:error(server:read(), -32602, "bad params", { field = "x" })
     ]]))
@@ -395,7 +396,7 @@ describe("enumerations", function()
   }
 
   it("have every word of theirs, and no other", function()
-    local client <close> = kit.client()
+    local client = kit.client()
     local thread = client:thread_start()
     for _, enumeration in pairs(enumerations) do
       for _, word in ipairs(enumeration.words) do

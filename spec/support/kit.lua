@@ -46,11 +46,14 @@ local function merged(...)
   return all
 end
 
---- The project's folder, the Lua that runs the specs, and the native codex program, as absolute paths.
+--- The project's folder, the Lua that runs the specs, the one of fake servers, whose scenarios are in its syntax, and
+--- the native codex program, as absolute paths.
 ---@type string
 kit.root = line_of("pwd -P")
 ---@type string
 kit.lua = os.getenv("CODEX_SPEC_LUA") or line_of("readlink -f /proc/$PPID/exe")
+---@type string
+kit.server_lua = line_of("command -v lua5.4") or kit.lua
 ---@type string
 kit.codex_bin = os.getenv("CODEX_BIN")
   or line_of("ls -d " .. shell_quote(kit.root) .. "/build/server/*/node_modules/@openai/codex-*/vendor/*/bin/codex"
@@ -59,6 +62,7 @@ kit.codex_bin = os.getenv("CODEX_BIN")
 kit.quoted, kit.read_file, kit.write_file = shell_quote, read_file, write_file
 
 local open_homes, folders = {}, {}
+local clients = setmetatable({}, { __mode = "k" }) -- weak: a forgotten one is to be collected
 
 --- Makes an empty folder of our own, not under /tmp, which cleanup removes.
 ---@return string path
@@ -146,6 +150,15 @@ function kit.home(options)
   return made
 end
 
+--- A client with those options of codex.new, which cleanup closes: only Lua 5.4 has variables that do.
+---@param options? table
+---@return table client
+function kit.open(options)
+  local client = require("codex").new(options)
+  clients[client] = true
+  return client
+end
+
 local HOME_OPTIONS = { script = true, model = true, features = true, extra_toml = true, top_toml = true,
   approval_policy = true, sandbox_mode = true }
 
@@ -161,7 +174,7 @@ function kit.client(options)
   for_client.home = nil
   for_client.codex_bin = for_client.codex_bin or kit.codex_bin
   for_client.env = merged(where.env, for_client.env)
-  return require("codex").new(for_client), where
+  return kit.open(for_client), where
 end
 
 --- Options of codex.new for the fake server. The scenario is Lua source: a file returning function(server), or just the
@@ -175,7 +188,7 @@ function kit.fake(scenario, extra)
   local path = kit.folder() .. "/scenario.lua"
   if not scenario:find("^%s*return%s+function") then scenario = "return function(server) " .. scenario .. "\nend" end
   write_file(path, scenario)
-  local argv = { kit.lua, kit.root .. "/spec/support/fake_server.lua", path }
+  local argv = { kit.server_lua, kit.root .. "/spec/support/fake_server.lua", path }
   local options = merged({ env = { LD_PRELOAD = false } }, extra)
   if options.ignore_term then
     options.ignore_term = nil
@@ -196,7 +209,7 @@ end
 ---@return string log
 function kit.mcp_server(more)
   local log = kit.folder() .. "/mcp.log"
-  local toml = ("[mcp_servers.spec]\ncommand = %q\nargs = [%q, %q]\n%s\n"):format(kit.lua,
+  local toml = ("[mcp_servers.spec]\ncommand = %q\nargs = [%q, %q]\n%s\n"):format(kit.server_lua,
     kit.root .. "/spec/support/mcp_server.lua", log, more or "")
   return toml, log
 end
@@ -210,11 +223,10 @@ function kit.alone_with_logins()
   assert(login_lock, "port 14550 stays taken")
 end
 
---- Ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
+--- Closes every client, ends every model and removes every folder that kit made (CODEX_SPEC_KEEP=1 keeps the folders).
 function kit.cleanup()
-  -- a client that a failed spec left open would keep its model's input open, and us waiting
-  collectgarbage()
-  collectgarbage()
+  for client in pairs(clients) do client:close() end
+  clients = setmetatable({}, { __mode = "k" })
   -- A spec that failed may have left a client; its server holds a copy of our end of the model's input.
   collectgarbage()
   collectgarbage()
