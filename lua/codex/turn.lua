@@ -333,7 +333,7 @@ end
 
 --- Iterates over the turns that sub-agents run on behalf of this one, theirs included, as they start; each is a turn
 --- like any other, with threads and ids of its own. The turn's own events, items and usage have nothing of theirs but
---- the `collabAgentToolCall` items. Ends when this turn has ended.
+--- the `collabAgentToolCall` items. Ends when this turn has ended; raises `transport_closed` when the server went.
 ---@return fun(): codex.Turn?
 function Turn:children()
   local feed = subscriptions.open(self._client, { methods = { "turn/started", "turn/completed" } })
@@ -341,7 +341,11 @@ function Turn:children()
     while not feed.closed do
       local child = next_child(self)
       if child then return child end
-      if self:_ended() then return feed:close() end
+      if self:_ended() then
+        feed:close()
+        if self._failure or self._core:error() then self:_raise_broken() end
+        return nil
+      end
       local event, reason = feed:next()
       if not event then
         feed:close()
