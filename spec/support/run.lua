@@ -3,7 +3,7 @@
 ---     lua spec/support/run.lua FOLDER AT_ONCE KIND=COMMAND… [SPECS…]
 ---
 --- KIND is `check` (silent when all is well; counts only when it fails), `counts` (prints `N passed, N failed`) or
---- `busted` (with the output handler next to this file), which runs once for each spec file; SPECS are files and folders.
+--- `busted` (with the output handler next to this file), which runs once for each spec file in SPECS: files, folders.
 --- What a job prints is shown when it is over; of those that fail, when all are.
 ---
 --- FOLDER/totals gets both numbers, FOLDER/jobs the scripts, logs and totals of the single jobs; see pool.sh.
