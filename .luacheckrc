@@ -11,4 +11,5 @@ files["spec/lua54"] = { std = "lua54+busted" }
 files["spec/parity/groups"] = { max_line_length = false } -- full names of examples, to be found by searching
 files["spec/support"] = { std = "min", self = false }
 files["examples"] = { std = "lua54" }
+files["examples/embed"] = { std = "lua54", read_globals = { "loop", "quit" } }
 files["src"] = { std = "lua54" }

@@ -162,6 +162,15 @@ $(BUILD)/examples/run: examples/c/run.c $(LIBRARY)
 	$(call say,CC )
 	$(Q)$(COMPILE) -MF $(OBJECTS)/example-run.d -o $@ $< $(LIBRARY)
 
+# A program that embeds Lua 5.4 has the module's C half in itself.
+$(BUILD)/examples/embed: examples/embed/embed.c $(call objects,src/lua,lua-5.4) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(COMPILE) $(call lua_cflags,$(HOST_LUA)) -MF $(OBJECTS)/example-embed.d -o $@ $^ -Wl,-E \
+	  -L$(shell pkg-config --variable=libdir $(HOST_LUA)) -l:lib$(HOST_LUA).a -lm -ldl
+
+C_EXAMPLES = $(BUILD)/examples/run $(BUILD)/examples/embed
+
 C_SPECS = $(if $(CORE_SPEC),$(BUILD)/spec/core) $(if $(IO_SPEC),$(BUILD)/spec/io)
 
 -include $(wildcard $(OBJECTS)/*.d $(OBJECTS)/*/*.d)
@@ -192,7 +201,7 @@ run-demo: $(PROGRAM)
 	@$(PROGRAM) --offline examples/hello.lua
 
 # Leaks that aren't ours: the shells and tools that specs run under the preloaded sanitizer.
-run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(BUILD)/examples/run
+run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(C_EXAMPLES)
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
 	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
 	  'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)' "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)

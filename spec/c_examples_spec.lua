@@ -2,10 +2,10 @@
 
 local kit = require "spec.support.kit"
 
-local program = (os.getenv "CODEX_BUILD" or kit.root .. "/build") .. "/examples/run"
+local folder = (os.getenv "CODEX_BUILD" or kit.root .. "/build") .. "/examples/"
 
 -- What the program prints, and its exit status; bin: in place of the real server.
-local function run(home, arguments, bin)
+local function run(program, home, arguments, bin)
   local assignments = {}
   for name, value in pairs(home.env) do
     if value then assignments[#assignments + 1] = name .. "=" .. kit.quoted(value) end
@@ -13,7 +13,7 @@ local function run(home, arguments, bin)
   local command = ("env -u LD_PRELOAD %s CODEX_BIN=%s %s %s 2>&1; echo $?"):format(
     table.concat(assignments, " "),
     kit.quoted(bin or kit.codex_bin),
-    kit.quoted(program),
+    kit.quoted(folder .. program),
     arguments
   )
   local pipe = io.popen(command)
@@ -27,19 +27,44 @@ describe("examples/c/run.c", function()
 
   it("prints the answer and what the turn came to, and tells failures apart", function()
     local home = kit.home { script = { { text = 'One "two"\n\195\164.' }, { error = { code = "x", message = "no" } } } }
-    local text, status = run(home, [['say "hi"']])
+    local text, status = run("run", home, [['say "hi"']])
     assert.same({ 'One "two"\n\195\164.\n[completed, 2 items]\n', 0 }, { text, status })
     assert.equal('say "hi"', home:log()[1].body.input[#home:log()[1].body.input].content[1].text)
-    text, status = run(home, "again")
+    text, status = run("run", home, "again")
     assert.same({ "\n[failed, 1 items]\n", 1 }, { text, status })
   end)
 
   it("says what is wrong", function()
     local home = kit.home()
-    local text, status = run(home, "go", "/nowhere/codex")
+    local text, status = run("run", home, "go", "/nowhere/codex")
     assert.equal(1, status)
     assert.truthy(text:find("^run: .*/nowhere/codex"), text)
-    text, status = run(home, [["$(printf '\377')"]])
+    text, status = run("run", home, [["$(printf '\377')"]])
     assert.same({ "run: the text is not UTF-8, or there is no memory for it\n", 1 }, { text, status })
+  end)
+end)
+
+describe("examples/embed", function()
+  teardown(kit.cleanup)
+
+  local function embed(home, arguments, bin)
+    return run("embed", home, "examples/embed/main.lua " .. arguments, bin)
+  end
+
+  it("goes on with its own work while a turn runs", function()
+    local home = kit.home { script = { { deltas = { "One, ", "two, ", "three." }, delta_delay = 0.1 } } }
+    local text, status = embed(home, "go")
+    local counted = text:match "^One, two, three%.\nThe program has counted to (%d+) meanwhile%.\n$"
+    assert.equal(0, status)
+    assert.is_true(tonumber(counted) >= 20, text)
+  end)
+
+  it("says what is wrong, in the script as well", function()
+    local text, status = embed(kit.home(), "go", "/nowhere/codex")
+    assert.equal(0, status)
+    assert.truthy(text:find "^embed: .*/nowhere/codex", text)
+    text, status = run("embed", kit.home(), "nowhere.lua")
+    assert.equal(1, status)
+    assert.truthy(text:find "^embed: cannot open nowhere%.lua", text)
   end)
 end)
