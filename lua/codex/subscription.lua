@@ -42,6 +42,7 @@ end
 ---@return "end"|"broken"|"overflow"|"timeout"|"cancelled"|nil reason why there is none
 function Feed:next(deadline)
   while not self.closed do
+    if task.give_way() then return nil, "cancelled" end
     local event, nothing = self._handle:next()
     if event then return event end
     if nothing ~= "empty" then return nil, nothing end
@@ -149,6 +150,7 @@ end
 local function deliver(client, subscription)
   local feed = subscription.feed
   while not feed.closed do
+    task.give_way()
     local event, nothing = feed._handle:next()
     if not event then
       if nothing == "empty" then return end

@@ -31,6 +31,7 @@ local unfinished = {} -- keeps tasks alive that nobody else holds
 local ready = { first = 1, last = 0 } -- tasks to resume, in order
 local outside_waits = 0 -- waiters that only a server can wake
 local current -- the task being resumed; nil in the main chunk
+local slice_began = 0 -- when the code that is running began, or last waited
 
 local function push_ready(task)
   ready.last = ready.last + 1
@@ -164,6 +165,7 @@ local function try_park(source, deadline, outside)
   else
     failure = drive(waiter, owner)
   end
+  slice_began = core.now()
   end_wait(waiter)
   if waiter.reason == "cancelled" then take_cancellation(owner) end
   return waiter.reason, failure
@@ -277,7 +279,7 @@ end
 
 local function resume(task, ...)
   local outer = current
-  current = task
+  current, slice_began = task, core.now()
   task._status = "running"
   local results = pack(coroutine.resume(task._coroutine, ...))
   while results[2] == yields.PROBE do
@@ -641,6 +643,19 @@ end
 function M.sleep(seconds)
   check_seconds("sleep", seconds)
   if M.park({}, core.now() + math.max(0, seconds)) == "cancelled" then M.raise_cancelled() end
+end
+
+-- Seconds that a task may go on without waiting before it lets others have their turn.
+local SLICE_SECONDS = 0.001
+
+--- Lets timers, clients and other tasks go on if the caller has run for long without waiting: for iterators, which may
+--- have much to give at once. PUC Lua 5.1 can't yield in them.
+---@return "cancelled"? reason
+function M.give_way()
+  if core.now() - slice_began < SLICE_SECONDS then return end
+  if not yields_across_pcall and M.running() then return end
+  slice_began = core.now() -- also where nobody can wait
+  if try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end
 
 --- Runs `fn(...)` and returns its results; if it takes longer than so many seconds, it is cancelled, and an error of

@@ -286,6 +286,11 @@ function Turn:_wait_for_events(nothing)
   return false
 end
 
+-- Between two events: a reader that always finds one must not keep all others from their turn.
+function Turn:_give_way()
+  if task.give_way() == "cancelled" then self:_give_up "cancelled" end
+end
+
 --- Iterates over the turn's events until its `turn/completed`, which comes last. The first stream of a turn sees all
 --- events from its start, a further one those that come after it was made.
 ---@param methods? string[] the only ones to deliver
@@ -295,6 +300,7 @@ function Turn:stream(methods)
   local stream, handle = self:_open_stream(methods, false)
   return function()
     while not stream.closed do
+      self:_give_way()
       local event, nothing = handle:next()
       if event then return event end
       if self:_wait_for_events(nothing) then stream:__close() end
@@ -309,6 +315,7 @@ function Turn:text()
   local stream, handle = self:_open_stream(nil, true)
   return function()
     while not stream.closed do
+      self:_give_way()
       local text, item_id = handle:next_text()
       if text then return text, item_id end
       if self:_wait_for_events(item_id) then stream:__close() end

@@ -28,6 +28,9 @@ local function for_neovim(loop, vim)
   end
 end
 
+-- luv calls back in the coroutine that has loaded it, which it doesn't hold.
+local loaded_in = {}
+
 ---@param uv? table the module; default Neovim's own, else luv
 ---@return codex.Loop
 ---@return table uv
@@ -35,15 +38,16 @@ return function(uv)
   local vim = rawget(_G, "vim")
   local neovims = type(vim) == "table" and (vim.uv or vim.loop)
   uv = uv or neovims or load_luv()
-  local handles = {} -- ours, as keys
+  loaded_in[#loaded_in + 1] = coroutine.running()
+  local handles = {} -- those that are active, as keys
+  local idle -- a timer to be used again
   local loop = {}
 
-  -- luv calls back in the coroutine that has loaded it, and doesn't hold it.
-  loop._loaded_in = coroutine.running()
-
-  local function close(handle)
+  -- Handles are left to the collector: a program that ends before the loop comes round again crashes in luv if one of
+  -- them was closed by then.
+  local function stop(handle)
     handles[handle] = nil
-    handle:close()
+    handle:stop()
   end
 
   function loop.watch(fd, fn)
@@ -58,20 +62,23 @@ return function(uv)
     return handle
   end
 
-  loop.unwatch = close
+  loop.unwatch = stop
 
-  function loop.timer(seconds, fn)
-    local handle = assert(uv.new_timer())
-    handles[handle] = true
-    uv.update_time()
-    handle:start(math.ceil(math.min(seconds, MOST_SECONDS) * 1000), 0, function()
-      close(handle)
-      fn()
-    end)
-    return handle
+  function loop.cancel(timer)
+    stop(timer)
+    idle = timer
   end
 
-  loop.cancel = close
+  function loop.timer(seconds, fn)
+    local timer = idle or assert(uv.new_timer())
+    idle, handles[timer] = nil, true
+    uv.update_time()
+    timer:start(math.ceil(math.min(seconds, MOST_SECONDS) * 1000), 0, function()
+      loop.cancel(timer)
+      fn()
+    end)
+    return timer
+  end
 
   function loop.wake(fn)
     loop.timer(0, fn)
@@ -79,10 +86,13 @@ return function(uv)
 
   function loop.run(seconds)
     if seconds == 0 then return uv.run "nowait" end
-    -- one that fires before the wait must keep it from beginning
-    local limit = seconds and loop.timer(seconds, uv.stop)
+    local over = seconds == nil
+    local limit = seconds and loop.timer(seconds, function()
+      over = true
+      uv.stop() -- or else, fired before the wait, it wouldn't keep that from beginning
+    end)
     uv.run "once"
-    if limit and handles[limit] then close(limit) end
+    if not over then loop.cancel(limit) end
   end
 
   function loop.is_running()
