@@ -715,7 +715,7 @@ static void lose_no_answer(void) {
   ask_all(session);
   turn_completed(session, "E");
   for (codex_server_request *request; (request = take(session)) != NULL;)
-    requests[atoi(codex_server_request_id(request).bytes)] = request;
+    requests[codex_server_request_id(request).bytes[0] - '0'] = request; /* no zero byte follows */
   use_all(session, requests);
   bool ended = session->error.kind != CODEX_ERROR_NONE;
   check(!ended || test_allocation_failed());
