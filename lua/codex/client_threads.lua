@@ -180,6 +180,9 @@ function M.install(Client)
     local lane = self._lanes[id]
     local params = prepare(self, "thread/resume", "thread_resume", nil, lane and lane.thread_handlers)
     params.thread_id = id
+    if lane and lane.settled then -- whoever decides about approvals, the server remembers it
+      params.approval_policy, params.approvals_reviewer = nil, nil
+    end
     spare_old_server(self, "thread/resume", nil, params)
     return params
   end

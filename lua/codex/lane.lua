@@ -17,6 +17,7 @@ local M = {}
 ---@field thread_handlers? codex.Handlers
 ---@field turn_handlers? codex.Handlers of the turn that runs or is being started
 ---@field cwd? string the thread's folder, as last heard of
+---@field settled? boolean the server has had the thread on its connection to us, with settings that it keeps
 ---@field unloaded? boolean the server doesn't have the thread, or tells nothing of it: a turn has it loaded first
 
 --- The lane of a thread, made if need be.

@@ -144,7 +144,7 @@ function M.load(thread, lane, deadline)
   local request = client:_send("thread/resume", client:_resume_params(thread.id), { label = "thread_resume" })
   local err = client:_wait_for(request, deadline)
   if err then return err end
-  lane.unloaded = nil
+  lane.unloaded, lane.settled = nil, true
   thread:_take(request:result())
 end
 

@@ -143,6 +143,7 @@ function M.new(client, answer, handlers)
   end
   local lane = lanes.of(client, told.id)
   lane.unloaded = type(told.status) == "table" and told.status.type == "notLoaded"
+  lane.settled = lane.settled or not lane.unloaded
   if handlers then lane.thread_handlers = handlers end
   local thread = setmetatable({ id = told.id, _client = client, _lane = lane }, Thread)
   thread:_take(answer)
