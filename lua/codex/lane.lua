@@ -51,7 +51,11 @@ end
 ---@param lane codex.Lane
 ---@param turn codex.Turn
 function M.hold(lane, turn)
-  if not turn:_ended() then lane.turn = turn end
+  if turn:_ended() then
+    lane.turn_handlers = nil
+  else
+    lane.turn = turn
+  end
 end
 
 --- Lets a turn that has ended go: a thread that is done with would keep its last one otherwise.

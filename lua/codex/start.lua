@@ -168,7 +168,11 @@ local function start_in_lane(thread, lane, start)
   if reason then lanes.raise(reason) end
   lane.turn_handlers = start.handlers -- before its start is answered the server may ask
   local turn, err = start_loaded(thread, lane, start)
-  if turn then lanes.hold(lane, turn) end
+  if turn then
+    lanes.hold(lane, turn)
+  else
+    lane.turn_handlers = nil
+  end
   lanes.leave(lane, place)
   if not err then return turn end
   if turn then err.result = turn:_result() end
