@@ -8,7 +8,7 @@ local touch, patch, permissions = asking.touch, asking.patch, asking.permissions
 
 local amendment = { accept_with_execpolicy_amendment = { execpolicy_amendment = { "touch", "amended-by-hand" } } }
 
--- Each row has the model ask for something in a turn of its own; all of them run at once.
+-- Each row has the model ask for something.
 local rows = {}
 
 local function row(words, calls, answer, expected)

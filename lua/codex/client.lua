@@ -280,7 +280,7 @@ function M.new(options)
     _handler_sources = setmetatable({}, { __mode = "k" }),
     _handler_timeout = options.handler_timeout,
     _handlers = handlers.of("codex.new", options, handler_names),
-    _inboxes = {},
+    _inbox = setmetatable({}, { __mode = "v" }),
     _lanes = setmetatable({}, { __mode = "v" }),
     _request_timeout = options.request_timeout or 120,
     _requests = {},
@@ -371,7 +371,7 @@ end
 --- Whether there are handlers that what comes next may call.
 ---@return boolean
 function Client:has_listeners()
-  return next(self._subscriptions) ~= nil and not self.closed
+  return not self.closed and (next(self._subscriptions) ~= nil or handlers.may_be_asked(self))
 end
 
 --- Counters since the start: `lines`, `blank_lines`, `invalid_lines` (skipped: not JSON, or not a message),

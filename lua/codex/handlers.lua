@@ -60,6 +60,25 @@ function M.asks(handlers)
   return handlers ~= nil and (handlers.approval_handler or handlers.request_handler) ~= nil
 end
 
+local function any_given(client)
+  if client._handlers then return true end
+  for _, lane in pairs(client._lanes) do
+    if lane.turn_handlers or lane.thread_handlers then return true end
+  end
+  return false
+end
+
+--- Whether the server may yet ask what a handler answers: while a turn runs.
+---@param client codex.Client
+---@return boolean
+function M.may_be_asked(client)
+  if next(client._turns) then return any_given(client) end
+  for goal in pairs(client._goals) do
+    if not goal:_ended() then return any_given(client) end
+  end
+  return false
+end
+
 -- ---- finding ----
 
 -- What answers, and whose failures those of it are.
@@ -76,9 +95,27 @@ end
 
 local function find(client, request)
   local lane = request:_lane() or {}
-  for _, handlers in ipairs { lane.turn_handlers or {}, lane.thread_handlers or {}, client._handlers or {} } do
+  local of_turn = not request._outlives_turn and lane.turn_handlers or {}
+  for _, handlers in ipairs { of_turn, lane.thread_handlers or {}, client._handlers or {} } do
     local handler, owner = in_reach(handlers, request)
     if handler then return handler, owner end
+  end
+end
+
+-- Generations of agents that are looked up.
+local MOST_GENERATIONS = 16
+
+-- The lane of the nearest thread of the user's above a sub-agent's, of whose turn nothing is known here: it goes on
+-- when the turn that started it has ended, or works towards a goal.
+local function lane_above(client, id)
+  for _ = 1, MOST_GENERATIONS do
+    local asked = client:_send("thread/read", { thread_id = id }, { label = "thread_read" })
+    if client:_wait_for(asked) then return nil end
+    local answer = asked:result()
+    local thread = type(answer) == "table" and answer.thread
+    id = type(thread) == "table" and thread.parent_thread_id
+    if type(id) ~= "string" then return nil end
+    if client._lanes[id] then return client._lanes[id] end
   end
 end
 
@@ -145,45 +182,79 @@ end
 
 -- ---- programs that ask for requests ----
 
---- Requests that nobody has a handler for, and who waits for them.
+--- Requests that nobody has a handler for, and the loops that take them. The client doesn't keep it alive, so that
+--- those are answered safely that no loop will come for.
 ---@class codex.Inbox
-local Inbox = {}
-Inbox.__index = Inbox
+---@field queue codex.ServerRequest[]
+---@field loops table<codex.RequestLoop, boolean>
+---@field source table who waits for more
 
-function Inbox:close()
-  self.closed = true
-  for index, inbox in ipairs(self._client._inboxes) do
-    if inbox == self then table.remove(self._client._inboxes, index) end
+---@return codex.Inbox
+local function inbox_of(client)
+  local inbox = client._inbox[1]
+  if not inbox then
+    inbox = { queue = {}, loops = setmetatable({}, { __mode = "k" }), source = {} }
+    client._inbox[1] = inbox
   end
-  for _, request in ipairs(self._queue) do
+  return inbox
+end
+
+---@class codex.RequestLoop
+local RequestLoop = {}
+RequestLoop.__index = RequestLoop
+
+function RequestLoop:close()
+  if self.closed then return end
+  local inbox = self._inbox
+  self.closed = true
+  inbox.loops[self] = nil
+  task.wake(inbox.source)
+  if next(inbox.loops) then return end
+  self._client._inbox[1] = nil
+  for _, request in ipairs(inbox.queue) do
     request:_answer_safely()
   end
-  self._queue = {}
-  task.wake(self._source)
+  inbox.queue = {}
 end
 
-Inbox.__close = Inbox.close
+RequestLoop.__close = RequestLoop.close
 
-local function put(inbox, request)
-  table.insert(inbox._queue, request)
-  task.wake(inbox._source)
-end
-
-local function take(inbox)
-  local client = inbox._client
-  while not inbox.closed do
-    local request = table.remove(inbox._queue, 1)
+function RequestLoop:_take()
+  local client, inbox = self._client, self._inbox
+  while not self.closed do
+    local request = table.remove(inbox.queue, 1)
     if request and request:_is_open() then return request end
     if not request then
       local kind, _, message = client._core:error()
-      if kind then inbox:close() end
+      if kind then self:close() end
       if kind and kind ~= "closed" then client:_raise(kind, message) end
-      if not kind and task.park(inbox._source, nil, true) == "cancelled" then task.raise_cancelled() end
+      if not kind and task.park(inbox.source, nil, true) == "cancelled" then task.raise_cancelled() end
     end
   end
 end
 
 -- ---- what the client tells ----
+
+-- Puts a request to whoever answers it.
+local function hand_over(client, request)
+  local handler, owner = find(client, request)
+  local inbox = client._inbox[1]
+  if not handler and not inbox then return request:_release() end
+  local function tell(err)
+    report(client, request, owner or inbox, err)
+  end
+  limit(client, request, tell)
+  if handler then return task.background(run, request, handler, tell) end
+  table.insert(inbox.queue, request)
+  task.wake(inbox.source)
+end
+
+local function hand_over_stranger(client, request)
+  local lane = lane_above(client, request.thread_id)
+  request._of_lane, request._outlives_turn, request.thread_cwd = lane, true, lane and lane.cwd
+  if request:_is_open() then return hand_over(client, request) end
+  request:_release()
+end
 
 -- Has a request that has just come answered.
 local function begin(client, handle)
@@ -192,16 +263,10 @@ local function begin(client, handle)
     failures.report(client, { method = handle:method() }, request)
     return handle:release()
   end
-  local handler, owner = find(client, request)
-  local inbox = client._inboxes[1]
-  if not handler and not inbox then return handle:release() end
   client._asked[handle:serial()] = request
-  local function tell(err)
-    report(client, request, owner or inbox, err)
-  end
-  limit(client, request, tell)
-  if handler then return task.background(run, request, handler, tell) end
-  put(inbox, request)
+  local stranger = request.thread_id and not request:_lane() and next(client._lanes) ~= nil
+  if stranger then return task.background(hand_over_stranger, client, request) end
+  hand_over(client, request)
 end
 
 --- What the client calls for each request of the server that has come, or was called off after it was taken.
@@ -217,24 +282,25 @@ end
 --- What the client calls when the connection has ended.
 ---@param client codex.Client
 function M.closed(client)
-  for _, inbox in ipairs(client._inboxes) do
-    task.wake(inbox._source)
-  end
+  local inbox = client._inbox[1]
+  if inbox then task.wake(inbox.source) end
 end
 
 --- Adds the methods to the class of clients.
 ---@param Client codex.Client
 function M.install(Client)
   --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop: answer each
-  --- with `request:answer(…)`, then or later; one that is let go gets the safe answer. Ends when the client is closed;
-  --- raises `transport_closed` when the server went.
+  --- with `request:answer(…)`, then or later; one that is let go gets the safe answer. Several loops share them.
+  --- (A loop is no handler: threads are told to ask by `approval_mode = "ask"`.) Ends when the client is closed; raises
+  --- `transport_closed` when the server went.
   ---@return fun(): codex.ServerRequest?
   function Client:requests()
-    local inbox = setmetatable({ closed = false, _client = self, _queue = {}, _source = {} }, Inbox)
-    table.insert(self._inboxes, inbox)
+    local inbox = inbox_of(self)
+    local requests_loop = setmetatable({ closed = false, _client = self, _inbox = inbox }, RequestLoop)
+    inbox.loops[requests_loop] = true
     return function()
-      return take(inbox)
-    end, nil, nil, inbox
+      return requests_loop:_take()
+    end, nil, nil, requests_loop
   end
 end
 

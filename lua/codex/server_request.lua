@@ -3,6 +3,7 @@
 local classes = require "codex.class"
 local errors = require "codex.error"
 local failures = require "codex.handler_error"
+local lanes = require "codex.lane"
 local lazy = require "codex.lazy"
 local task = require "codex.task"
 
@@ -214,6 +215,7 @@ function M.new(client, handle)
     _client = client,
     _handle = handle,
     _on_cancelled = {},
+    _turn = handle:turn(),
   }, ServerRequest)
   fill_in(request)
   request.turn = request.turn -- not to be looked up when it is over
@@ -221,9 +223,18 @@ function M.new(client, handle)
   return request
 end
 
+-- The turn that runs on a thread of ours, if the server's id is one of its: a goal has many.
+local function running_turn(request)
+  local lane = request.thread_id and request._client._lanes[request.thread_id]
+  local turn = lane and lanes.running(lane)
+  for _, id in ipairs(turn and turn:_ids() or {}) do
+    if id == request.turn_id then return turn end
+  end
+end
+
 function ServerRequest:__index(name)
   if name == "turn" then
-    local turn = not self._released and self._client._turns[self._handle:turn()] or nil
+    local turn = self._client._turns[self._turn] or running_turn(self)
     if turn then rawset(self, "turn", turn) end -- it is forgotten when it ends, and the handler may ask later
     return turn
   end
@@ -236,10 +247,9 @@ end
 
 -- The lane of the thread that has the handlers: of a sub-agent's, the user's.
 function ServerRequest:_lane()
-  local lane = self.thread_id and self._client._lanes[self.thread_id]
-  if lane then return lane end
-  local turn = self.turn
-  return turn and self._client._lanes[turn.thread_id]
+  local known, turn = self._client._lanes, self._client._turns[self._turn]
+  self._of_lane = self._of_lane or self.thread_id and known[self.thread_id] or turn and known[turn.thread_id]
+  return self._of_lane
 end
 
 function ServerRequest:__tostring()
@@ -288,6 +298,7 @@ end
 -- Lets the core's handle go, which answers unless somebody has. The object stays as it is, for whoever keeps it.
 function ServerRequest:_release()
   self._released = true
+  self:_over()
   self._handle:release()
 end
 
