@@ -10,7 +10,7 @@ local is_within
 local function is_inside(path, folder)
   if path == folder then return true end
   if type(path) ~= "string" or type(folder) ~= "string" or folder:sub(1, 1) ~= "/" then return false end
-  local base = folder:gsub("/*$", "/")
+  local base = folder:gsub("/+$", "") .. "/"
   return path:sub(1, #base) == base and not (path .. "/"):find "/%.%.?/"
 end
 
