@@ -151,6 +151,7 @@ row("permissions are granted in part: a folder within", asks(both), { permission
 row("no permission is granted: false", asks(both), false, nothing)
 row("no permission is granted: 'decline'", asks(both), "decline", nothing)
 row("no permission is granted: an empty answer", asks(both), { permissions = {} }, nothing)
+row("no permission is granted, and the turn ended: 'cancel'", asks(both), "cancel", ended)
 row("no permission is granted: more folders than asked for", asks(folders "/srv/a"),
   { permissions = folders("/srv/a", "/srv/b") }, but(nothing, { wrong = "it grants more than was asked for" }))
 row("no permission is granted: a folder around the one asked for", asks(folders "/srv/a"),
@@ -313,7 +314,7 @@ describe("by what the handler returns,", function()
     assert.equal("permissions", request.kind)
     assert.same(both.network, request.params.permissions.network)
     assert.equal("grant network access, write /srv/a, write /srv/b: to go on", request.summary)
-    assert.same({ "accept", "accept_for_session", "decline" }, request.decisions)
+    assert.same({ "accept", "accept_for_session", "decline", "cancel" }, request.decisions)
   end)
 
   it("amendments are rules of the server's from then on", function()

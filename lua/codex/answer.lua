@@ -47,7 +47,7 @@ end
 ---@return (string|table)[]?
 function M.decisions(request)
   local kind, list = request.kind, request.params.available_decisions
-  if kind == "permissions" then return { "accept", "accept_for_session", "decline" } end
+  if kind == "permissions" then return offered(usual) end
   if kind == "mcp_tool" then return elicitations.approval_decisions(request) end
   if kind == "elicitation" then return { "accept", "decline", "cancel" } end
   if kind ~= "command" and kind ~= "file_change" then return nil end
