@@ -2,6 +2,8 @@
 local codex = require "codex"
 local kit = require "spec.support.kit"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function auth_client(options)
   options = options or {}
   options.extra_toml = "requires_openai_auth = true"

@@ -2,6 +2,9 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
+
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 local function raised(kind, fn, ...)
   local ok, err = pcall(fn, ...)
@@ -90,9 +93,9 @@ describe("who joins a running turn", function()
         return thread:run("wait on", { when_busy = "steer" })
       end)
       codex.spawn(function()
-        for event in turn:stream { "item/completed" } do
-          if event.params.item.type == "userMessage" then break end
-        end
+        luas.each(turn:stream { "item/completed" }, function(event)
+          return event.params.item.type == "userMessage"
+        end)
         guest:cancel()
       end)
       raised("cancelled", guest.join, guest)

@@ -8,6 +8,8 @@ local errors = require "codex.error"
 local kit = require "spec.support.kit"
 local task = require "codex.task"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local NOWHERE = "00000000-0000-7000-8000-000000000000"
 
 local function raised(kind, fn, ...)

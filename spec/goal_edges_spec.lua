@@ -3,6 +3,8 @@ local chains = require "codex.chain"
 local codex = require "codex"
 local kit = require "spec.support.kit"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 -- A model that answers with the body of a function; `reach(status)` calls the tool that ends a goal.
 local function script(body)
   return ([[

@@ -2,6 +2,9 @@
 local chains = require "codex.chain"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
+
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 -- A model that answers with the body of a function; `reach(status)` calls the tool that ends a goal.
 local function script(body)
@@ -362,9 +365,9 @@ describe("a goal", function()
       local goal = thread:goal "make tea"
       local methods = {}
       local streaming = codex.spawn(function()
-        for event in goal:stream { "turn/started", "turn/completed", "item/completed" } do
+        luas.each(goal:stream { "turn/started", "turn/completed", "item/completed" }, function(event)
           methods[#methods + 1] = event.method
-        end
+        end)
       end)
       local running = codex.spawn(goal.run, goal)
       goal:pause()

@@ -5,6 +5,8 @@ local errors = require "codex.error"
 local kit = require "spec.support.kit"
 local task = require "codex.task"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function pack(...) return { n = select("#", ...), ... } end
 
 local function busy()

@@ -3,6 +3,8 @@ local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function raised(kind, fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok, "nothing was raised")

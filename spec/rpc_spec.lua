@@ -5,6 +5,8 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function failure(fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok)

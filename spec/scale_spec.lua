@@ -3,6 +3,7 @@
 
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local scale = tonumber(os.getenv "SCALE") or 1
 local CLIENTS, THREADS, TURNS, REOPENED = 4, 5 * scale, 100 * scale, 10 * scale
@@ -38,12 +39,12 @@ describe("in one Lua state", function()
         local thread = threads[index % THREADS + 1]
         local name, text, strange = "turn " .. index, {}, 0
         local turn = thread:turn(name)
-        for event in turn:stream() do
+        luas.each(turn:stream(), function(event)
           local params = event.params
           local turn_id = params.turn_id or params.turn and params.turn.id
           if turn_id ~= turn.id or params.thread_id ~= thread.id then strange = strange + 1 end
           text[#text + 1] = params.delta
-        end
+        end)
         local result = turn:run()
         return strange == 0
           and result.id == turn.id

@@ -2,6 +2,9 @@
 
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
+
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 local function forever()
   codex.sleep(1e6)
@@ -193,7 +196,7 @@ describe("a channel", function()
       codex.run(function()
         for name = 1, 3 do
           codex.spawn(function()
-            for value in channel do got[#got + 1] = { name, value } end
+            luas.each(channel, function(value) got[#got + 1] = { name, value } end)
           end)
         end
         for value = 1, 20 do channel:send(value) end

@@ -3,6 +3,8 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local task = require "codex.task"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function methods_of(events)
   local list = {}
   for index, event in ipairs(events) do

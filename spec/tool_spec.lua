@@ -7,6 +7,8 @@ local names = require "codex.tool.names"
 local outputs = require "codex.tool.output"
 local tools = require "codex.tool"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local null = codex.null
 
 local function refused(expected, fn, ...)

@@ -3,7 +3,10 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local socket = require "socket"
+
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 local read_file, write_file, quoted = kit.read_file, kit.write_file, kit.quoted
 
@@ -532,10 +535,10 @@ describe("a server that dies", function()
       function() client:request("spec/never", {}) end,
       function() threads[1]:run "a" end,
       function()
-        for event in threads[2]:turn("b"):stream() do seen[#seen + 1] = event.method end
+        luas.each(threads[2]:turn("b"):stream(), function(event) seen[#seen + 1] = event.method end)
       end,
       function()
-        for delta in threads[3]:turn("c"):text() do seen[#seen + 1] = delta end
+        luas.each(threads[3]:turn("c"):text(), function(delta) seen[#seen + 1] = delta end)
       end,
       function() threads[4]:run "d" end,
       function() client:request("spec/never", {}) end,
@@ -577,14 +580,14 @@ describe("a server that dies", function()
     all_fail({
       function() turns[1]:run() end,
       function()
-        for event in turns[2]:stream() do
+        luas.each(turns[2]:stream(), function(event)
           if event.method == "item/agentMessage/delta" then started = started + 1 end
-        end
+        end)
       end,
       function()
-        for delta in turns[3]:text() do
+        luas.each(turns[3]:text(), function(delta)
           if delta:find "am" then kill(pid) end
-        end
+        end)
       end,
       function()
         turns[2]:_wait "started"
@@ -878,8 +881,8 @@ describe("closing", function()
     codex.run(function()
       local functions = {
         function() turn:run() end,
-        function() for _ in turn:text() do end end,
-        function() for _ in turn:stream() do end end,
+        function() luas.each(turn:text(), function() end) end,
+        function() luas.each(turn:stream(), function() end) end,
         function()
           local policy = { type = "dangerFullAccess" } -- the sandbox can't be had in a chroot, say
           client:request("command/exec", { command = { "/bin/sleep", "60" }, sandbox_policy = policy })
@@ -963,7 +966,7 @@ describe("a script that ends", function()
   local function left_by(how, environment)
     local home = kit.home { script = HELD }
     local env = {}
-    for name, value in pairs(home.env) do env[#env + 1] = ("[%q] = %s"):format(name, value and ("%q"):format(value)) end
+    for name, value in pairs(home.env) do env[#env + 1] = ("[%q] = %s"):format(name, value and ("%q"):format(value) or "false") end
     local text, status = subprocess(([[
       local client = codex.new{ codex_bin = %q, env = { %s } }
       local turn = client:thread_start():turn "go"

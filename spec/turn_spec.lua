@@ -4,6 +4,8 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function raised(kind, fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok, "nothing was raised")
@@ -13,9 +15,9 @@ end
 
 local function drain(stream)
   local list = {}
-  for event in stream do
+  luas.each(stream, function(event)
     list[#list + 1] = event
-  end
+  end)
   return list
 end
 
@@ -29,9 +31,9 @@ end
 
 local function text_of(turn)
   local pieces = {}
-  for delta in turn:text() do
+  luas.each(turn:text(), function(delta)
     pieces[#pieces + 1] = delta
-  end
+  end)
   return table.concat(pieces)
 end
 
@@ -382,9 +384,9 @@ describe("a turn", function()
   it("can be interrupted from another task while it is streamed", function()
     local turn = thread:turn "hold"
     codex.run(function()
-      for event in turn:stream() do
+      luas.each(turn:stream(), function(event)
         if event.method == "item/agentMessage/delta" then codex.spawn(turn.interrupt, turn) end
-      end
+      end)
     end)
     assert.equal("interrupted", turn.status)
     turn = thread:turn "hold"
@@ -518,9 +520,9 @@ describe("a turn", function()
       for i = 1, 5 do
         functions[i] = function()
           local turn = thread:turn("slowly " .. i)
-          for event in turn:stream { "turn/started", "turn/completed" } do
+          luas.each(turn:stream { "turn/started", "turn/completed" }, function(event)
             order[#order + 1] = event.method:sub(6) .. i
-          end
+          end)
           return turn.id
         end
       end
@@ -815,12 +817,12 @@ describe("many turns at once", function()
         local thread = threads[i % 20 + 1]
         local turn = thread:turn("question " .. i .. " slow")
         local text, others = {}, 0
-        for event in turn:stream() do
+        luas.each(turn:stream(), function(event)
           local params = event.params
           if params.thread_id ~= thread.id then others = others + 1 end
           if (params.turn_id or params.turn.id) ~= turn.id then others = others + 1 end
           if event.method == "item/agentMessage/delta" then text[#text + 1] = params.delta end
-        end
+        end)
         assert.equal(0, others)
         local result = turn:run()
         assert.equal("question " .. i .. " slow", result.items[1].content[1].text)
@@ -981,17 +983,15 @@ describe("a turn of an odd server", function()
       codex.step(0.002)
       runs = runs + 1
     end
-    -- the collector works without pause, and from now on, whatever was in memory when it last came round
-    collectgarbage("incremental", 10, 1000, 4)
-    collectgarbage()
+    local undo = luas.collect_often()
     for event in thread:turn("x"):stream() do
       if event.params.delta then
         seen = seen + 1
         if #event.params.delta ~= 200 or event.params.x[9]["k" .. seen] ~= seen then error(event.raw) end
       end
-      if seen % 10 == 0 then setmetatable({}, { __gc = finalizer }) end
+      if seen % 10 == 0 then luas.finalized(finalizer) end
     end
-    collectgarbage("incremental", 200, 100, 13)
+    undo()
     assert.equal(6000, seen)
     assert.is_true(runs > 0)
     client:close()

@@ -5,6 +5,8 @@ local kit = require "spec.support.kit"
 local turns = require "codex.turn"
 local watchdogs = require "codex.watchdog"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 local function failure(fn, ...)
   local ok, err = pcall(fn, ...)
   assert.is_false(ok, "it should have raised")

@@ -23,6 +23,17 @@ luas.min_integer = rawget(math, "mininteger") or -2 ^ 53
 
 luas.unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
+--- As `for a, b in iterator do if fn(a, b) then break end end`, in which tasks of PUC Lua 5.1 can't wait.
+---@param iterator fun(): any ...
+---@param fn fun(...: any): boolean?
+function luas.each(iterator, fn)
+  local function call(...)
+    if (...) == nil or fn(...) then return end
+    return call(iterator())
+  end
+  return call(iterator())
+end
+
 local type_of_number = rawget(math, "type")
 
 --- Whether a number is an integer; where Lua has none, whether it is whole.

@@ -20,8 +20,8 @@ return {
   },
   {
     "`with Codex() as codex:`",
-    "`local client <close> = codex.new()`",
-    "spec/transport_spec.lua: closing comes with the end of a variable's scope",
+    "`local client <close> = codex.new()`; `codex.with(client, fn)` where Lua has no such variables",
+    "spec/luas_spec.lua: codex.with closes the client and returns what the function returns",
   },
   {
     "`close()`: closes stdin, terminates, kills after 2 s; may be called again",
