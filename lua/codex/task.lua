@@ -653,7 +653,7 @@ local SLICE_SECONDS = 0.001
 ---@return "cancelled"? reason
 function M.give_way()
   if core.now() - slice_began < SLICE_SECONDS then return end
-  if not yields_across_pcall and M.running() then return end
+  if not yields.across_pcall and M.running() then return end
   slice_began = core.now() -- also where nobody can wait
   if try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end
