@@ -104,6 +104,7 @@ build = {
     ["codex.loop.cqueues"] = "lua/codex/loop/cqueues.lua",
     ["codex.loop.poll"] = "lua/codex/loop/poll.lua",
     ["codex.loop.uv"] = "lua/codex/loop/uv.lua",
+    ["codex.notice"] = "lua/codex/notice.lua",
     ["codex.options"] = "lua/codex/options.lua",
     ["codex.pages"] = "lua/codex/pages.lua",
     ["codex.reason"] = "lua/codex/reason.lua",

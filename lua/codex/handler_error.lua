@@ -1,17 +1,18 @@
---- What handlers raise reaches those who asked for it with `client:on("handler_error")`, else stderr, once a handler.
+--- What handlers raise reaches those who asked for it with `client:on("handler_error")`; else it is said, once a handler.
 
 local errors = require "codex.error"
+local notices = require "codex.notice"
 local task = require "codex.task"
 
 local M = {}
 
---- Whose handler it is, and whether stderr has heard of it.
+--- Whose handler it is, and whether it was said.
 ---@class codex.HandlerSource
 ---@field method string
 ---@field told? boolean
 
 local function say(method, err)
-  io.stderr:write(("codex: a handler of '%s' failed: %s\n"):format(method, tostring(err)))
+  notices.give(("a handler of '%s' failed: %s"):format(method, tostring(err)))
 end
 
 ---@param client codex.Client

@@ -4,6 +4,7 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local loop = require "codex.loop"
+local notices = require "codex.notice"
 local task = require "codex.task"
 
 local M = {}
@@ -17,7 +18,7 @@ local DEFAULT_COLUMNS = 80
 ---@field path string
 ---@field queue table[] who asks, in order: the first has the terminal
 ---@field ended? boolean its input was ended: nobody is there any more
----@field told table<string, boolean> what was said on stderr
+---@field told table<string, boolean> what was said
 local terminals = {}
 
 --- The terminal at a path, or the one that the program was started at.
@@ -234,14 +235,14 @@ local reasons = {
   background = "the program is in the background of its terminal",
 }
 
---- Says on stderr why nobody was asked, once for each reason.
+--- Says why nobody was asked, once for each reason.
 ---@param terminal codex.Terminal
 ---@param reason? string
 ---@param so string what is done without
 function M.explain(terminal, reason, so)
   if not reasons[reason] or terminal.told[reason] then return end
   terminal.told[reason] = true
-  io.stderr:write(("codex: %s: %s\n"):format(reasons[reason], so))
+  notices.give(("%s: %s"):format(reasons[reason], so))
 end
 
 --- Raises for options that don't say where to ask.

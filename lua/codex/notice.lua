@@ -1,0 +1,18 @@
+--- What somebody should hear although nobody asked for it: a line on stderr; in Neovim, whose screen that would spoil,
+--- a notification.
+
+local M = {}
+
+---@param text string
+function M.give(text)
+  local vim = rawget(_G, "vim")
+  if type(vim) ~= "table" or not vim.schedule then
+    io.stderr:write("codex: ", text, "\n")
+    return
+  end
+  vim.schedule(function()
+    vim.notify("codex: " .. text, vim.log.levels.WARN)
+  end)
+end
+
+return M
