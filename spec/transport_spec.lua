@@ -966,7 +966,9 @@ describe("a script that ends", function()
   local function left_by(how, environment)
     local home = kit.home { script = HELD }
     local env = {}
-    for name, value in pairs(home.env) do env[#env + 1] = ("[%q] = %s"):format(name, value and ("%q"):format(value) or "false") end
+    for name, value in pairs(home.env) do
+      env[#env + 1] = ("[%q] = %s"):format(name, value and ("%q"):format(value) or "false")
+    end
     local text, status = subprocess(([[
       local client = codex.new{ codex_bin = %q, env = { %s } }
       local turn = client:thread_start():turn "go"

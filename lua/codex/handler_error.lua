@@ -1,4 +1,5 @@
---- What handlers raise reaches those who asked for it with `client:on("handler_error")`; else it is said, once a handler.
+--- What handlers raise reaches those who asked for it with `client:on("handler_error")`; else it is said, once a
+--- handler.
 
 local errors = require "codex.error"
 local notices = require "codex.notice"
