@@ -269,7 +269,7 @@ local function body(task, fn)
     end
   end
   local function keep_traceback(err)
-    keep_trace(task, err, debug.traceback(nil, 2))
+    keep_trace(task, err, debug.traceback("", 2):sub(2)) -- of nil LuaJIT makes no traceback
     return err
   end
   return function(...)
