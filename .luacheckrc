@@ -12,4 +12,5 @@ files["spec/parity/groups"] = { max_line_length = false } -- full names of examp
 files["spec/support"] = { std = "min", self = false }
 files["examples"] = { std = "lua54" }
 files["examples/embed"] = { std = "lua54", read_globals = { "loop", "quit" } }
+files["examples/nvim"] = { std = "luajit", globals = { "vim" } }
 files["src"] = { std = "lua54" }

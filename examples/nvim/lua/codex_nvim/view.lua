@@ -1,0 +1,247 @@
+--- The buffer that shows a conversation: what was said as text, and, below it, what goes on just now as virtual lines.
+---
+--- Text comes in many small pieces. They are gathered and written a few times a second, however many there are.
+
+local M = {}
+
+local FLUSH_MS = 40
+
+local namespace = vim.api.nvim_create_namespace "codex_nvim"
+
+---@class codex_nvim.View
+---@field buffer integer
+local View = {}
+View.__index = View
+
+local conversations = 0
+
+---@return codex_nvim.View
+function M.new()
+  conversations = conversations + 1
+  local buffer = vim.api.nvim_create_buf(false, true)
+  vim.api.nvim_buf_set_name(buffer, "codex://" .. conversations)
+  -- the last line stays empty: virtual lines stand above it, as those below the last line aren't always in sight
+  vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { "", "" })
+  vim.bo[buffer].undolevels = -1
+  vim.bo[buffer].modifiable = false
+  vim.bo[buffer].filetype = "codex"
+  return setmetatable({
+    buffer = buffer,
+    _pending = {}, -- text to be written
+    _tail = "", -- the last two characters, written or pending
+    _said = {}, -- item id → how many bytes of it came
+    _running = {}, -- items that run, in order: { id =, label = }
+  }, View)
+end
+
+-- ---- windows ----
+
+-- A window of this tab page that shows some conversation.
+local function conversation_window()
+  for _, window in ipairs(vim.api.nvim_tabpage_list_wins(0)) do
+    if vim.bo[vim.api.nvim_win_get_buf(window)].filetype == "codex" then return window end
+  end
+end
+
+local function go_to_end(window)
+  vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(vim.api.nvim_win_get_buf(window)), 0 })
+end
+
+--- Shows the buffer in a window, without going there.
+function View:open()
+  local window = conversation_window()
+  if not window then
+    local current = vim.api.nvim_get_current_win()
+    vim.cmd "botright vsplit"
+    window = vim.api.nvim_get_current_win()
+    vim.api.nvim_win_set_buf(window, self.buffer)
+    vim.cmd "setlocal wrap linebreak nonumber norelativenumber nolist nospell signcolumn=no foldcolumn=0"
+    if vim.fn.exists "+smoothscroll" == 1 then vim.cmd "setlocal smoothscroll" end
+    vim.api.nvim_set_current_win(current)
+  end
+  vim.api.nvim_win_set_buf(window, self.buffer)
+  go_to_end(window)
+end
+
+--- Calls `fn` when the buffer is deleted or wiped out.
+---@param fn fun()
+function View:when_unloaded(fn)
+  vim.api.nvim_create_autocmd("BufUnload", { buffer = self.buffer, once = true, callback = fn })
+end
+
+-- Those whose cursor is at the end follow the text.
+local function following(buffer)
+  local last = vim.api.nvim_buf_line_count(buffer)
+  return vim.tbl_filter(function(window)
+    return vim.api.nvim_win_get_cursor(window)[1] == last
+  end, vim.fn.win_findbuf(buffer))
+end
+
+-- ---- writing ----
+
+local function insert(buffer, text)
+  local last = vim.api.nvim_buf_line_count(buffer) - 2
+  local column = #vim.api.nvim_buf_get_lines(buffer, last, last + 1, true)[1]
+  vim.bo[buffer].modifiable = true
+  vim.api.nvim_buf_set_text(buffer, last, column, last, column, vim.split(text, "\n", { plain = true }))
+  vim.bo[buffer].modifiable = false
+end
+
+--- Writes what is pending.
+function View:flush()
+  if not vim.api.nvim_buf_is_loaded(self.buffer) then return end
+  local windows = following(self.buffer)
+  local text = table.concat(self._pending)
+  self._pending = {}
+  if text ~= "" then insert(self.buffer, text) end
+  self:_write_status()
+  for _, window in ipairs(windows) do
+    go_to_end(window)
+  end
+end
+
+function View:_flush_soon()
+  if self._flushing then return end
+  self._flushing = true
+  vim.defer_fn(function()
+    self._flushing = false
+    self:flush()
+  end, FLUSH_MS)
+end
+
+function View:_append(text)
+  if text == "" then return end
+  self._pending[#self._pending + 1] = text
+  self._tail = (self._tail .. text):sub(-2)
+  self:_flush_soon()
+end
+
+-- An empty line between what is there and what comes; none between items.
+function View:_begin_block(is_item)
+  local newlines = is_item and self._after_item and 1 or 2
+  if self._tail ~= "" then self:_append(("\n"):rep(newlines - #self._tail:match "\n*$")) end
+  self._after_item = is_item
+end
+
+-- Adds a line with a mark on it.
+function View:_add_line(text, mark)
+  self:_append(text)
+  self:flush()
+  if not vim.api.nvim_buf_is_loaded(self.buffer) then return end
+  local last = vim.api.nvim_buf_line_count(self.buffer) - 2
+  vim.api.nvim_buf_set_extmark(self.buffer, namespace, last, 0, mark)
+end
+
+--- Adds what the user said.
+---@param text string
+function View:quote(text)
+  self:_begin_block()
+  self:_append("> " .. text:gsub("\n", "\n> "))
+end
+
+--- Adds a piece of what the agent says.
+---@param id string of the message
+---@param text string
+function View:say(id, text)
+  if not self._said[id] then self:_begin_block() end
+  self._said[id] = (self._said[id] or 0) + #text
+  self:_append(text)
+end
+
+--- Adds what didn't come in pieces.
+---@param id string
+---@param text string all of the message
+function View:finish_saying(id, text)
+  self:say(id, text:sub((self._said[id] or 0) + 1))
+end
+
+--- Says that something went wrong.
+---@param text string
+function View:complain(text)
+  text = text:gsub("\n", " ")
+  self:_begin_block()
+  self:_add_line(text, { end_col = #text, hl_group = "CodexFailed" })
+end
+
+-- ---- what goes on ----
+
+local boxes = { completed = "[x] ", inProgress = "[-] ", pending = "[ ] " }
+
+function View:_status_lines()
+  local lines = {}
+  for _, step in ipairs(self._plan or {}) do
+    local highlight = step.status == "inProgress" and "CodexPlanActive" or "CodexPlan"
+    lines[#lines + 1] = { { (boxes[step.status] or "[ ] ") .. step.step, highlight } }
+  end
+  for _, item in ipairs(self._running) do
+    lines[#lines + 1] = { { "▸ " .. item.label, "CodexRunning" } }
+  end
+  local note = self._note or self._works and not self._running[1] and "working"
+  if note then lines[#lines + 1] = { { "▸ " .. note, "CodexNote" } } end
+  return lines
+end
+
+function View:_write_status()
+  local lines = self:_status_lines()
+  if not lines[1] then
+    if self._status then vim.api.nvim_buf_del_extmark(self.buffer, namespace, self._status) end
+    self._status = nil
+    return
+  end
+  local last = vim.api.nvim_buf_line_count(self.buffer) - 1
+  table.insert(lines, 1, { { "" } })
+  self._status = vim.api.nvim_buf_set_extmark(self.buffer, namespace, last, 0, {
+    id = self._status,
+    virt_lines = lines,
+    virt_lines_above = true,
+  })
+end
+
+--- Something has begun that takes its time.
+---@param id string
+---@param label? string nil: it isn't shown
+function View:begin(id, label)
+  if not label then return end
+  table.insert(self._running, { id = id, label = label })
+  self:_flush_soon()
+end
+
+--- It has ended, and is put down.
+---@param id string
+---@param label string
+---@param words string how it ended
+---@param well boolean
+function View:finish(id, label, words, well)
+  self._running = vim.tbl_filter(function(item)
+    return item.id ~= id
+  end, self._running)
+  self:_begin_block(true)
+  self:_add_line("    " .. label, { virt_text = { { "(" .. words .. ")", well and "CodexDone" or "CodexFailed" } } })
+end
+
+---@param plan codex.protocol.TurnPlanStep[]
+function View:set_plan(plan)
+  self._plan = plan
+  self:_flush_soon()
+end
+
+--- What there is to say besides, if anything.
+---@param text? string
+function View:set_note(text)
+  self._note = text
+  self:_flush_soon()
+end
+
+--- A turn goes on from now on.
+function View:set_working()
+  self._works = true
+  self:_flush_soon()
+end
+
+--- Nothing goes on any more.
+function View:set_idle()
+  self._works, self._running, self._plan, self._note = false, {}, nil, nil
+  self:flush()
+end
+
+return M
