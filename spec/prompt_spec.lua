@@ -281,7 +281,7 @@ Allow it? [y]es, [n]o, [a]lways in this session, ]], plain(shown))
       local core = require "codex.core"
       local fd = core.terminal_open "/dev/tty"
       say "ready;"
-      assert(core.poll({ fd }, 10, {}) == 1)
+      assert(core.poll({ fd }, 10, { false }) == 1)
       core.terminal_close(fd)
       answers(1, prompt(), command "one"):join()
     ]]

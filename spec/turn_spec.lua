@@ -972,7 +972,7 @@ describe("a turn of an odd server", function()
   it("is read whole while finalizers run the loop", function()
     local client, thread = fake [[
       server:turn "t1"
-      for i = 1, 6000 do
+      for i = 1, 1500 do
         server:notify("item/agentMessage/delta", ('{"threadId":"th","turnId":"t1","itemId":"m","delta":"%s",'
           .. '"x":[{},{},{},{},{},{},{},{},{"k%d":%d}]}'):format(("y"):rep(200), i, i))
       end
@@ -992,7 +992,7 @@ describe("a turn of an odd server", function()
       if seen % 10 == 0 then luas.finalized(finalizer) end
     end
     undo()
-    assert.equal(6000, seen)
+    assert.equal(1500, seen)
     assert.is_true(runs > 0)
     client:close()
   end)

@@ -444,9 +444,11 @@ end
 function Client:_wait_for(request, deadline)
   local serial, source = request:serial(), {}
   self._requests[serial] = source
-  local reason
-  while not request:done() and (reason == nil or reason == "woken") do
-    reason = task.park(source, deadline, true)
+  local reason = "woken"
+  while reason == "woken" do
+    local seen = loop.rounds()
+    if request:done() then break end
+    reason = task.park(source, deadline, true, seen)
   end
   self._requests[serial] = nil
   if reason == "cancelled" then return errors.new("cancelled", "the task was cancelled"), reason end

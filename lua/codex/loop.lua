@@ -57,6 +57,7 @@ local armed, armed_at -- the adapter's timer, and the moment that it is for
 local woken = false -- whether the adapter is going to call on_wake
 local pumping = false -- whether tasks are being run, so that what becomes ready now needs no further wake
 local pumps = 0
+local turning = 0 -- how many rounds of the loop are under way, one within the other
 
 local run_tasks, tasks_are_ready
 
@@ -182,20 +183,35 @@ end
 
 -- ---- waiting ----
 
+-- A finalizer may do all this at any moment, also when a round of the loop is about to wait: what that would wait for
+-- may have come by then, so it mustn't.
+local function look_again()
+  if turning > 0 then M.wake() end
+end
+
 --- Whether the caller may have the loop go round, wherever he is.
 ---@return boolean
 function M.can_run()
   return adapter.run ~= nil and not adapter.is_running()
 end
 
+--- How often everything was handled that could be.
+---@return integer
+function M.rounds()
+  return pumps
+end
+
 --- Waits for something to happen, at most so many seconds (nil: until then), and handles it. Only if `can_run`.
 ---@param limit number?
-function M.turn(limit)
+---@param seen? integer how many rounds the caller knows of: if there were more, nothing is waited for
+function M.turn(limit, seen)
   local outer = pumping
-  pumping = false
+  pumping, turning = false, turning + 1
+  if seen and seen ~= pumps then limit = 0 end
   set_timer()
   adapter.run(limit)
-  pumping = outer
+  pumping, turning = outer, turning - 1
+  look_again()
 end
 
 --- Whether what isn't ours may end a wait yet.
@@ -230,6 +246,7 @@ local function go_round(limit)
   local wait = sooner(limit, waiting_time(core.now()))
   own.run(tasks_are_ready() and 0 or wait)
   pump()
+  look_again()
 end
 
 --- Waits where the loop can't be driven, without letting it go on if it has no way to.
@@ -288,6 +305,7 @@ function M.dispatch(client)
   local connection = of_client[client]
   if connection then dispatch(connection) end
   pump()
+  look_again()
 end
 
 --- Seconds until a client wants to be dispatched anyway, for itself or for timers and tasks; nil: never.

@@ -3,6 +3,7 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local failures = require "codex.handler_error"
+local loop = require "codex.loop"
 local task = require "codex.task"
 
 local M = {}
@@ -43,11 +44,12 @@ end
 function Feed:next(deadline)
   while not self.closed do
     if task.give_way() then return nil, "cancelled" end
+    local seen = loop.rounds()
     local event, nothing = self._handle:next()
     if event then return event end
     if nothing ~= "empty" then return nil, nothing end
     self._handle:watch()
-    local reason = task.park(self._source, deadline, true)
+    local reason = task.park(self._source, deadline, true, seen)
     if reason ~= "woken" then return nil, reason end
   end
   return nil, "end"

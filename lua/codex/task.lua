@@ -96,6 +96,7 @@ local function take_cancellation(task)
 end
 
 local function wait_in_task(task, waiter)
+  if waiter.reason then return end -- what is ready now will be found running, and left alone
   task._waiter, task._status = waiter, "waiting"
   coroutine.yield(PARKED)
   task._waiter, task._status = nil, "running"
@@ -146,7 +147,7 @@ function M.check_can_wait()
 end
 
 -- As park, but what ends the wait otherwise is answered: "deadlock" or "failed", and the error.
-local function try_park(source, deadline, outside)
+local function try_park(source, deadline, outside, seen)
   local own = yielding_task()
   local owner = M.running() or current
   if take_cancellation(owner) then return "cancelled" end
@@ -157,10 +158,11 @@ local function try_park(source, deadline, outside)
   end
   local waiter = begin_wait(own, source, deadline, outside)
   waiter.resume = resume
+  if seen and seen ~= loop.rounds() then waiter.reason = waiter.reason or "woken" end
   local failure
   if own then
     wait_in_task(own, waiter)
-  elseif wait then
+  elseif wait and not waiter.reason then
     wait()
   else
     failure = drive(waiter, owner)
@@ -175,9 +177,11 @@ end
 ---@param source codex.Waiter[]
 ---@param deadline? number on the core's clock
 ---@param outside? boolean a server will wake it, so that waiting is no deadlock
+---@param seen? integer `loop.rounds()`, from before it was found that there is something to wait for: a finalizer that
+--- has run the loop since then may have done it, and then this is "woken" at once
 ---@return "woken"|"timeout"|"cancelled"
-function M.park(source, deadline, outside)
-  local reason, failure = try_park(source, deadline, outside)
+function M.park(source, deadline, outside, seen)
+  local reason, failure = try_park(source, deadline, outside, seen)
   if failure then error(failure, 0) end
   return reason
 end
@@ -341,7 +345,8 @@ local function describe_waiting()
 end
 
 drive = function(waiter, owner)
-  while not waiter.reason do
+  while true do
+    local seen = loop.rounds()
     run_ready()
     if waiter.reason then break end
     if owner and owner._cancelling and not owner._cancel_delivered then
@@ -350,7 +355,7 @@ drive = function(waiter, owner)
       waiter.reason = "deadlock"
       return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
     else
-      local ok, failure = pcall(loop.turn, any_ready() and 0 or nil)
+      local ok, failure = pcall(loop.turn, any_ready() and 0 or nil, seen)
       if not ok then
         waiter.reason = "failed"
         return failure
@@ -454,11 +459,12 @@ end
 
 -- Waits for the end, whatever it is: "woken", or how the waiting itself ended, and the error of a deadlock.
 local function try_await(task, deadline)
-  while not is_over(task) do
-    local reason, failure = try_park(task._done, deadline)
+  while true do
+    local seen = loop.rounds()
+    if is_over(task) then return "woken" end
+    local reason, failure = try_park(task._done, deadline, false, seen)
     if reason ~= "woken" then return reason, failure end
   end
-  return "woken"
 end
 
 local function await(task, deadline)

@@ -5,6 +5,7 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
 local lazy = require "codex.lazy"
+local loop = require "codex.loop"
 local options_of = require "codex.options"
 local results = require "codex.result"
 local subscriptions = require "codex.subscription"
@@ -104,9 +105,10 @@ function Turn:_ended()
 end
 
 -- Waits for "events", "started" or "end".
-function Turn:_wait(what, deadline)
+-- seen: as for task.park.
+function Turn:_wait(what, deadline, seen)
   self._core:watch(what)
-  return task.park(self._source, deadline, true)
+  return task.park(self._source, deadline, true, seen)
 end
 
 -- The result; the same table each time once the turn has ended.
@@ -158,13 +160,13 @@ end
 
 -- Waits as `_wait`, and also ends with "idle": nothing has come of the turn for too long, and the server has nothing
 -- else to tell of it.
-function Turn:_wait_watched(what, deadline)
+function Turn:_wait_watched(what, deadline, seen)
   local limit = self._idle_timeout
-  if not limit then return self:_wait(what, deadline) end
+  if not limit then return self:_wait(what, deadline, seen) end
   local core_client = self._client._core
   local look_at = core.now() + math.max(0, limit - (core_client:idle(self._core) or 0))
   local first = deadline and math.min(deadline, look_at) or look_at
-  local reason = self:_wait(what, first)
+  local reason = self:_wait(what, first, seen)
   if reason ~= "timeout" or deadline and core.now() >= deadline then return reason end
   local idle = core_client:idle(self._core)
   if not idle or idle < limit then return "woken" end
@@ -221,8 +223,10 @@ function Turn:_leave(reason)
 end
 
 function Turn:_await_end(deadline, give_up)
-  while not self:_ended() do
-    local reason = self:_wait_watched("end", deadline)
+  while true do
+    local seen = loop.rounds()
+    if self:_ended() then return end
+    local reason = self:_wait_watched("end", deadline, seen)
     if reason ~= "woken" and not self:_ended() then give_up(self, reason) end
     if reason == "cancelled" then task.raise_cancelled { result = self:_result() } end
   end
@@ -274,14 +278,14 @@ function Turn:_open_stream(methods, text)
 end
 
 -- Waits for more events; or raises, or answers true at the end of the stream.
-function Turn:_wait_for_events(nothing)
+function Turn:_wait_for_events(nothing, seen)
   if nothing == "end" then return true end
   if nothing == "broken" or self._failure then self:_raise_broken() end
   if nothing == "overflow" then
     local message = "the stream fell too far behind: its unread events passed the limit"
     errors.raise("overflow", message, { result = self:_result() })
   end
-  local reason = self:_wait_watched("events", self._deadline)
+  local reason = self:_wait_watched("events", self._deadline, seen)
   if reason ~= "woken" then self:_give_up(reason) end
   return false
 end
@@ -301,9 +305,10 @@ function Turn:stream(methods)
   return function()
     while not stream.closed do
       self:_give_way()
+      local seen = loop.rounds()
       local event, nothing = handle:next()
       if event then return event end
-      if self:_wait_for_events(nothing) then stream:__close() end
+      if self:_wait_for_events(nothing, seen) then stream:__close() end
     end
   end, nil, nil, stream
 end
@@ -316,9 +321,10 @@ function Turn:text()
   return function()
     while not stream.closed do
       self:_give_way()
+      local seen = loop.rounds()
       local text, item_id = handle:next_text()
       if text then return text, item_id end
-      if self:_wait_for_events(item_id) then stream:__close() end
+      if self:_wait_for_events(item_id, seen) then stream:__close() end
     end
     local result = self:_result()
     if result.status == "failed" then self:_raise_failed(result) end

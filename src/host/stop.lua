@@ -58,7 +58,7 @@ local function close_clients()
   end
   for _, client in ipairs(open) do
     while not client._core:gone() do
-      core.poll({ client._core:fd() }, client._core:deadline() or CLOSE_SECONDS, {})
+      core.poll({ client._core:fd() }, client._core:deadline() or CLOSE_SECONDS, { false })
       client._core:dispatch()
     end
     loop.remove(client)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,26 +34,36 @@ static int wait_for(struct pollfd *fds, nfds_t count, double seconds) {
 #endif
 }
 
-/* poll(list of descriptors, seconds or nil, ready) -> how many are readable; ready[i] says whether list[i]
- * is. nil when a signal came instead. */
-static int system_poll(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  double seconds = (double)luaL_optnumber(L, 2, -1);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  size_t count = lua_rawlen(L, 1);
-  struct pollfd *fds = lua_newuserdata(L, (count ? count : 1) * sizeof *fds);
+/* As many descriptors are watched without asking for memory. */
+#define FEW 64
+
+static void read_descriptors(lua_State *L, struct pollfd *fds, size_t count) {
   for (size_t i = 0; i < count; i++) {
     lua_rawgeti(L, 1, (int)i + 1);
     fds[i] = (struct pollfd){(int)lua_tointeger(L, -1), POLLIN, 0};
     lua_pop(L, 1);
   }
-  int ready = wait_for(fds, (nfds_t)count, seconds);
-  if (ready < 0 && errno == EINTR) return 0;
-  if (ready < 0) return luaL_error(L, "poll: %s", strerror(errno));
-  for (size_t i = 0; i < count; i++) {
+}
+
+/* poll(list of descriptors, seconds or nil, list of as many booleans) -> how many are readable; the third
+ * says which. nil when a signal came instead. Nothing is asked of Lua's memory: a finalizer that ran then
+ * might do what is to be waited for. */
+static int system_poll(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  double seconds = (double)luaL_optnumber(L, 2, -1);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  size_t count = lua_rawlen(L, 1);
+  luaL_argcheck(L, lua_rawlen(L, 3) == count, 3, "the lists differ in length");
+  struct pollfd few[FEW], *fds = count > FEW ? malloc(count * sizeof *fds) : few;
+  if (!fds) return luaL_error(L, "not enough memory");
+  read_descriptors(L, fds, count);
+  int ready = wait_for(fds, (nfds_t)count, seconds), problem = errno;
+  for (size_t i = 0; i < count && ready >= 0; i++) {
     lua_pushboolean(L, fds[i].revents != 0);
-    lua_rawseti(L, 3, (int)i + 1);
+    lua_rawseti(L, 3, (int)i + 1); /* there is one already, so this can't fail */
   }
+  if (fds != few) free(fds);
+  if (ready < 0) return problem == EINTR ? 0 : luaL_error(L, "poll: %s", strerror(problem));
   lua_pushinteger(L, ready);
   return 1;
 }

@@ -45,7 +45,7 @@ return function()
     local fds, waiting, ready = {}, {}, {}
     for watch in pairs(watches) do
       waiting[#waiting + 1] = watch
-      fds[#waiting] = watch.fd
+      fds[#waiting], ready[#waiting] = watch.fd, false
     end
     if not core.poll(fds, waiting_time(limit), ready) then return false end
     for index, watch in ipairs(waiting) do
