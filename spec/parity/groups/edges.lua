@@ -14,6 +14,36 @@ return {
     differs = "a malformed answer ends or hangs the turn",
   },
   {
+    "W-3: a handler for approvals can't be given to `Codex`, only to the client beneath",
+    "`approval_handler` of `codex.new`, of a thread, of a turn; the nearest is asked",
+    "spec/handler_reach_spec.lua: the nearest handler is asked: the turn's, then the thread's, then the client's",
+    differs = "a program decides for what it is doing just now",
+  },
+  {
+    "W-4: a handler runs on the thread that reads: while a person decides nothing else is heard or answered",
+    "each runs in a task of its own",
+    "spec/handler_spec.lua: a handler is one of many, for threads at once, which are answered in any order",
+    differs = "people take their time",
+  },
+  {
+    "W-4: … and a request that it makes waits for ever",
+    "it may do whatever a task may, turns included",
+    "spec/handler_spec.lua: a handler may run another turn of the same client",
+    differs = "to decide may take another question",
+  },
+  {
+    "W-5: a handler that raises ends the connection, and the server waits",
+    "its question is answered no, the error is reported, and the turn goes on",
+    "spec/approval_spec.lua: by what the handler returns, a command is declined: an error",
+    differs = "one mistake isn't the end of all turns",
+  },
+  {
+    "W-6: no `async` handlers",
+    "any handler may wait; several at once may, for one turn as well",
+    "spec/handler_spec.lua: a handler is one of many, for calls of one answer at once, which are answered in reverse order",
+    differs = "there is one kind of function",
+  },
+  {
     "W-7: the server's own overload (-32001) isn't retried",
     "it is",
     "spec/retry_spec.lua: is_retryable_error knows the server's own refusal by its code, whatever the words",
