@@ -112,10 +112,10 @@ describe("the nearest handler is asked:", function()
 
   it("one for all kinds counts where the kind has none of its own", function()
     local client = fake { approval_handler = answering "accept", request_handler = answering "decline" }
-    client:thread_start { request_handler = answering "cancel" }
+    local thread = client:thread_start { request_handler = answering "cancel" }
     local elsewhere = client:thread_start()
     assert.equal("accept", ask(client, elsewhere.id, "u0"))
-    assert.equal("cancel", ask(client, "t1", "u0"))
+    assert.equal("cancel", ask(client, thread.id, "u0"))
     client:close()
   end)
 
@@ -280,16 +280,16 @@ describe("a handler's error", function()
       local codex = require "codex"
       local client = codex.new { launch_args_override = { %s },
         approval_handler = function() error "from the client" end }
-      client:thread_start { approval_handler = function() return "nonsense" end }
+      local threads = { client:thread_start { approval_handler = function() return "nonsense" end } }
       local function ask(thread_id)
         client:request("spec/ask", { method = "item/fileChange/requestApproval",
           params = { threadId = thread_id, turnId = "u", itemId = "i", startedAtMs = 1 } })
       end
-      ask "t" ask "t" ask "t1" ask "t1"
+      ask "t" ask "t" ask(threads[1].id) ask(threads[1].id)
       local heard = codex.event()
       local stop = client:on("handler_error", function() heard:set() end)
-      client:thread_start { approval_handler = function() error "heard" end }
-      ask "t2"
+      threads[2] = client:thread_start { approval_handler = function() error "heard" end }
+      ask(threads[2].id)
       heard:wait(5)
       client:close()
     ]]):format(table.concat(words, ", ")))
