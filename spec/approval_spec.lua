@@ -332,13 +332,92 @@ describe("by what the handler returns,", function()
   end)
 end)
 
+-- A model that asks for a command of the server's sandbox with more rights, for one that reads what is typed, and types.
+local TERMINAL = [=[return function(_, context)
+  local function call(name, arguments)
+    return { calls = { { name = name, arguments = arguments } } }
+  end
+  local name = context.input_text
+  if name == "more" then
+    return context.step == 1 and call("exec_command", { cmd = "true", login = false, justification = "may I?",
+      sandbox_permissions = "with_additional_permissions",
+      additional_permissions = { file_system = { write = { "/srv/a" } } } }) or "Done."
+  elseif name == "move" then
+    return context.step == 1 and call("exec_command", { login = false, cmd = "apply_patch <<'EOF'\n*** Begin Patch\n"
+      .. "*** Update File: old.txt\n*** Move to: new.txt\n@@\n-old\n+new\n*** End Patch\nEOF\n" }) or "Done."
+  elseif context.step == 1 then
+    return call("exec_command", { cmd = "read line; echo $line >" .. name, tty = true, login = false,
+      yield_time_ms = 250, sandbox_permissions = "require_escalated", justification = "may I?" })
+  elseif context.step == 2 then
+    local id = tonumber(context.outputs[1].output:match "session ID (%d+)")
+    return call("write_stdin", { session_id = id, chars = "hello\n", yield_time_ms = 250 })
+  end
+  return "Done."
+end]=]
+
+describe("a request", function()
+  local client, folder
+
+  setup(function()
+    client, folder = asking.open { script = TERMINAL, features = { exec_permission_approvals = true } }
+  end)
+
+  teardown(function()
+    client:close()
+    kit.cleanup()
+  end)
+
+  local function run(input, ...)
+    local answers, asked = { ... }, {}
+    local result = client:thread_start({
+      cwd = folder,
+      approval_handler = function(request)
+        asked[#asked + 1] = request
+        return answers[#asked]
+      end,
+    }):run(input)
+    assert.equal(#answers, #asked)
+    return asked, result
+  end
+
+  it("to type something says what, and nothing is typed unless it may", function()
+    codex.gather {
+      function()
+        local asked = run("typed", "accept", "accept")
+        assert.same({ "command", "writeStdin" }, { asked[2].kind, asked[2].params.kind })
+        assert.equal(asked[1].item_id, asked[2].item_id)
+        assert.truthy(asked[2].summary:find "^write to the command: write_stdin %-%-session%-id %d+ 'hello")
+        assert.same({ "accept", "cancel", "decline" }, asked[2].decisions)
+      end,
+      function()
+        local _, result = run("untyped", "accept", "decline")
+        assert.equal("Done.", result.final_response)
+      end,
+    }
+    assert.equal("hello\n", kit.read_file(folder .. "/typed"))
+    assert.is_false(asking.exists(folder .. "/untyped"))
+  end)
+
+  it("to run a command with more rights says with which", function()
+    local asked = run("more", "decline")
+    assert.equal(("run: true, with write /srv/a (in %s): may I?"):format(folder), asked[1].summary)
+  end)
+
+  it("to move a file says where to", function()
+    kit.write_file(folder .. "/old.txt", "old\n")
+    local asked = run("move", "accept")
+    assert.equal(("change %s/old.txt to %s/new.txt (update)"):format(folder, folder), asked[1].summary)
+    assert.equal("new\n", kit.read_file(folder .. "/new.txt"))
+  end)
+end)
+
 describe("old servers' questions", function()
   after_each(kit.cleanup)
 
   local EXEC = [[{"conversationId":"T","callId":"c","approvalId":null,"command":["git","commit","-m","it's"],]]
     .. [["cwd":"/srv","parsedCmd":[],"reason":"to save"}]]
   local PATCH = [[{"conversationId":"T","callId":"c","grantRoot":null,"reason":null,"fileChanges":]]
-    .. [[{"/srv/b":{"type":"delete","content":""},"/srv/a":{"type":"update","unified_diff":"","move_path":null}}}]]
+    .. [[{"/srv/b":{"type":"delete","content":""},"/srv/a":{"type":"update","unified_diff":"","move_path":"/srv/c"}}}]]
 
   -- What the server gets for each value that the handler returns, the first request, and what is wrong with a value.
   local function ask(method, params, values)
@@ -397,6 +476,6 @@ describe("old servers' questions", function()
     local answers, request, failure = ask("applyPatchApproval", PATCH, values)
     check_answers(answers, failure, "applyPatchApproval")
     assert.same({ "file_change", "T", "c" }, { request.kind, request.thread_id, request.item_id })
-    assert.equal("change /srv/a (update), /srv/b (delete)", request.summary)
+    assert.equal("change /srv/a to /srv/c (update), /srv/b (delete)", request.summary)
   end)
 end)

@@ -92,14 +92,19 @@ local function command_of(params)
   return type(params.command) == "string" and (shell.script(params.command) or params.command) or nil
 end
 
+local function change_of(path, kind)
+  local target = text_or(list_of(kind).move_path)
+  local where = text_or(path, "?") .. (target and " to " .. target or "")
+  return ("%s (%s)"):format(where, text_or(list_of(kind).type or kind, "update"))
+end
+
 local function changes_of(request)
   local names = {}
   for _, change in ipairs(list_of(list_of(request.item).changes)) do
-    local kind = list_of(change.kind).type or change.kind
-    names[#names + 1] = ("%s (%s)"):format(text_or(change.path, "?"), text_or(kind, "update"))
+    names[#names + 1] = change_of(change.path, change.kind)
   end
   for path, change in pairs(list_of(request.params.file_changes)) do
-    names[#names + 1] = ("%s (%s)"):format(path, text_or(list_of(change).type, "update"))
+    names[#names + 1] = change_of(path, change)
   end
   table.sort(names)
   return names[1] and table.concat(names, ", ") or "files"
@@ -114,15 +119,14 @@ local function place_of(entry)
   return tostring(path.path or path.pattern or named or "?")
 end
 
-local function permissions_of(params)
-  local asked = list_of(params.permissions)
-  local names, files, said = {}, list_of(asked.file_system), {}
+local function permissions_of(asked)
+  local names, files, said = {}, list_of(list_of(asked).file_system), {}
   local function add(access, place)
     local name = ("%s %s"):format(tostring(access), tostring(place))
     if not said[name] then names[#names + 1] = name end -- the server names most of them twice
     said[name] = true
   end
-  if list_of(asked.network).enabled then names[1] = "network access" end
+  if list_of(list_of(asked).network).enabled then names[1] = "network access" end
   for _, access in ipairs { "read", "write" } do
     for _, path in ipairs(list_of(files[access])) do
       add(access, path)
@@ -140,6 +144,8 @@ local function describe_command(request)
   local what = request.command and "run: " .. request.command or "run a command"
   if network.host then what = ("connect to %s (%s)"):format(tostring(network.host), tostring(network.protocol)) end
   if params.kind == "writeStdin" then what = "write to the command: " .. (request.command or "?") end
+  local more = params.additional_permissions
+  if more then what = ("%s, with %s"):format(what, permissions_of(more)) end
   return request.cwd and ("%s (in %s)"):format(what, request.cwd) or what
 end
 
@@ -150,7 +156,7 @@ local describe = {
     return "change " .. changes_of(request) .. (root and ", and all under " .. tostring(root) or "")
   end,
   permissions = function(request)
-    return "grant " .. permissions_of(request.params)
+    return "grant " .. permissions_of(request.params.permissions)
   end,
   mcp_tool = function(request)
     local names = { text_or(request.server_name, "?"), text_or(request.tool_name, "?") }
