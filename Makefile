@@ -213,7 +213,8 @@ run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 # Packages come before anything that asks pkg-config, hence the second make.
 
 DEMO_PACKAGES = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev lua-cjson lua-socket
-TEST_PACKAGES = $(DEMO_PACKAGES) lua-busted lua-check clang-format luarocks neovim libluajit-5.1-dev
+TEST_PACKAGES = $(DEMO_PACKAGES) lua-busted lua-check clang-format luarocks neovim libluajit-5.1-dev \
+  lua-luv lua-cqueues lua-copas
 # npm is needed once, and only if the pinned server isn't there; any npm will do, Debian's only if there is none.
 NPM = $(if $(or $(CODEX_BIN),$(wildcard $(SERVER)/.complete),$(shell command -v npm)),,npm)
 AGAIN = @+$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))

@@ -655,11 +655,11 @@ end
 local SLICE_SECONDS = 0.001
 
 --- Lets timers, clients and other tasks go on if the caller has run for long without waiting: for iterators, which may
---- have much to give at once. PUC Lua 5.1 can't yield in them.
+--- have much to give at once. In PUC Lua 5.1 no coroutine can yield there.
 ---@return "cancelled"? reason
 function M.give_way()
   if core.now() - slice_began < SLICE_SECONDS then return end
-  if not yields.across_pcall and M.running() then return end
+  if not yields.across_pcall and coroutine.running() then return end
   slice_began = core.now() -- also where nobody can wait
   if try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end

@@ -292,6 +292,11 @@ static void time_runs_out(void) {
   codex_request_release(late);
   codex_request_release(never);
   codex_request_release(soon);
+  codex_request *answered = ask_until(session, "answered", 50);
+  check(cx_session_deadline(session) == 50);
+  feed(session, "{\"id\":4,\"result\":{}}");
+  check(cx_session_deadline(session) < 0);
+  codex_request_release(answered);
   cx_session_free(session);
 }
 

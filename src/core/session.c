@@ -608,7 +608,9 @@ void codex_request_release(codex_request *request) {
 }
 
 double cx_session_deadline(const cx_session *session) {
-  return session->next_deadline;
+  /* next_deadline may be that of one that was answered meanwhile */
+  bool none_open = cx_list_empty(&session->on_wire) && cx_list_empty(&session->queue);
+  return none_open ? -1 : session->next_deadline;
 }
 
 static void expire_list(cx_session *session, cx_list *list, double now) {

@@ -201,6 +201,7 @@ static void leave(codex_client *client) {
   close_fd(client, &client->process.out, &client->out_interest);
   close_fd(client, &client->process.err, &client->err_interest);
   close_fd(client, &client->exit_fd, &client->exit_interest);
+  client->gather_until = 0;
   client->phase = GONE;
 }
 

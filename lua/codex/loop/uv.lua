@@ -40,7 +40,9 @@ return function(uv)
   uv = uv or neovims or load_luv()
   loaded_in[#loaded_in + 1] = coroutine.running()
   local handles = {} -- those that are active, as keys
-  local idle -- a timer to be used again
+  local idle_timer -- one to be used again
+  local woken, waking = {}, assert(uv.new_idle())
+  local driven = false -- whether the loop runs for us
   local loop = {}
 
   -- Handles are left to the collector: a program that ends before the loop comes round again crashes in luv if one of
@@ -48,6 +50,11 @@ return function(uv)
   local function stop(handle)
     handles[handle] = nil
     handle:stop()
+  end
+
+  -- What is called before the loop waits doesn't keep it from that.
+  local function called()
+    if driven then uv.stop() end
   end
 
   function loop.watch(fd, fn)
@@ -66,22 +73,35 @@ return function(uv)
 
   function loop.cancel(timer)
     stop(timer)
-    idle = timer
+    idle_timer = timer
   end
 
   function loop.timer(seconds, fn)
-    local timer = idle or assert(uv.new_timer())
-    idle, handles[timer] = nil, true
+    local timer = idle_timer or assert(uv.new_timer())
+    idle_timer, handles[timer] = nil, true
     uv.update_time()
     timer:start(math.ceil(math.min(seconds, MOST_SECONDS) * 1000), 0, function()
+      called()
       loop.cancel(timer)
       fn()
     end)
     return timer
   end
 
+  -- Not by a timer of no time: those that set each other would keep the loop from ever going on.
   function loop.wake(fn)
-    loop.timer(0, fn)
+    woken[#woken + 1] = fn
+    if woken[2] then return end
+    handles[waking] = true
+    waking:start(function()
+      called()
+      stop(waking)
+      local now = woken
+      woken = {}
+      for _, one in ipairs(now) do
+        one()
+      end
+    end)
   end
 
   function loop.run(seconds)
@@ -89,9 +109,10 @@ return function(uv)
     local over = seconds == nil
     local limit = seconds and loop.timer(seconds, function()
       over = true
-      uv.stop() -- or else, fired before the wait, it wouldn't keep that from beginning
     end)
+    driven = true
     uv.run "once"
+    driven = false
     if not over then loop.cancel(limit) end
   end
 
