@@ -246,6 +246,25 @@ for _, name in ipairs(loops.names) do
       assert.equal(0, seen.watches)
     end)
 
+    it("tasks of one who drives it may have it go round themselves", function()
+      local client, answers = echo_client(), {}
+      codex.run(function()
+        for n = 1, 2 do
+          answers[n] = client:request("echo", { n = n }).n
+          local other = codex.spawn(function()
+            codex.sleep(0.001)
+            return client:request("echo", { n = -n }).n
+          end)
+          go_on(function()
+            return other.status == "done"
+          end)
+          answers[-n] = other:join()
+        end
+      end)
+      assert.same({ 1, 2, [-1] = -1, [-2] = -2 }, answers)
+      client:close()
+    end)
+
     it("failures and timeouts reach those who wait", function()
       local client = echo_client()
       local ok, err = pcall(codex.gather, {

@@ -50,14 +50,15 @@ local adapter ---@type codex.Loop
 local connections = {} -- as keys
 local has_begun = false -- whether there ever was one
 local of_client = setmetatable({}, { __mode = "k" })
-local watched = {} -- other descriptors → { fn =, watch = }
+local watched = {} -- other descriptors → { fn =, watch =, background = }
 
 local noted, noted_count = {}, 0 -- connections that may have something to tell
 local armed, armed_at -- the adapter's timer, and the moment that it is for
 local woken = false -- whether the adapter is going to call on_wake
-local pumping = false -- whether tasks are being run, so that what becomes ready now needs no further wake
+local collecting = false -- whether tasks are going to be run, so that none that becomes ready needs a wake
+local driving = false -- whether the loop goes round for us
+local due = false -- whether it then came to on_wake
 local pumps = 0
-local turning = 0 -- how many rounds of the loop are under way, one within the other
 
 local run_tasks, tasks_are_ready
 
@@ -74,7 +75,7 @@ local on_wake
 
 --- Has the tasks that are ready run soon.
 function M.wake()
-  if woken or pumping then return end
+  if woken or collecting then return end
   woken = true
   adapter.wake(on_wake)
 end
@@ -116,10 +117,26 @@ local function deliver_noted()
   end
 end
 
+-- What is no reason to keep a loop running is watched while there is another.
+local function watch_background()
+  local wanted = driving or next(connections) ~= nil
+  for fd, other in pairs(watched) do
+    if other.background and wanted ~= (other.watch ~= nil) then
+      if wanted then
+        other.watch = adapter.watch(fd, other.fn)
+      else
+        adapter.unwatch(other.watch)
+        other.watch = nil
+      end
+    end
+  end
+end
+
 local function unwatch(connection)
   connections[connection] = nil
   adapter.unwatch(connection.watch)
   connection.descriptor:close()
+  watch_background()
 end
 
 local function sooner(a, b)
@@ -158,41 +175,45 @@ local function set_timer()
   end
 end
 
-local function handle_all()
+local function collect()
   dispatch_overdue()
   deliver_noted()
   M.timers:run(core.now())
-  run_tasks()
 end
 
 -- Does everything that can be done now.
 local function pump()
-  local outer = pumping
-  pumping, pumps = true, pumps + 1
-  local ok, err = pcall(handle_all)
-  pumping = outer
+  pumps = pumps + 1
+  collecting = true
+  local ok, err = pcall(collect)
+  collecting = false
   if not ok then error(err, 0) end
-  if tasks_are_ready() then M.wake() end
+  run_tasks()
   set_timer()
 end
 
+-- Where we drive the loop, tasks run once it has gone round: they may want it to go round themselves.
 function on_wake()
   woken = false
-  pump()
+  if driving then
+    due = true
+  else
+    pump()
+  end
 end
 
 -- ---- waiting ----
-
--- A finalizer may do all this at any moment, also when a round of the loop is about to wait: what that would wait for
--- may have come by then, so it mustn't.
-local function look_again()
-  if turning > 0 then M.wake() end
-end
 
 --- Whether the caller may have the loop go round, wherever he is.
 ---@return boolean
 function M.can_run()
   return adapter.run ~= nil and not adapter.is_running()
+end
+
+-- A finalizer may do all this at any moment, also when a round of the loop is about to wait: what that would wait for
+-- may have come by then, so it mustn't.
+local function look_again()
+  if driving then M.wake() end
 end
 
 --- How often everything was handled that could be.
@@ -201,17 +222,29 @@ function M.rounds()
   return pumps
 end
 
+local function go_round(limit, seen)
+  local outer = driving
+  driving = true
+  if seen and seen ~= pumps then limit = 0 end
+  watch_background()
+  set_timer()
+  local ok, err = pcall(adapter.run, limit)
+  driving = outer
+  watch_background()
+  return ok, err
+end
+
 --- Waits for something to happen, at most so many seconds (nil: until then), and handles it. Only if `can_run`.
 ---@param limit number?
 ---@param seen? integer how many rounds the caller knows of: if there were more, nothing is waited for
 function M.turn(limit, seen)
-  local outer = pumping
-  pumping, turning = false, turning + 1
-  if seen and seen ~= pumps then limit = 0 end
-  set_timer()
-  adapter.run(limit)
-  pumping, turning = outer, turning - 1
+  local ok, err = go_round(limit, seen)
+  if due then
+    due = false
+    pump()
+  end
   look_again()
+  if not ok then error(err, 0) end
 end
 
 --- Whether what isn't ours may end a wait yet.
@@ -233,15 +266,15 @@ function M.suspend()
 end
 
 -- Goes round once while the loop stands still.
-local function go_round(limit)
+local function go_round_without(limit)
   local own = poll()
   for connection in pairs(connections) do
     own.watch(connection.descriptor:fd(), function()
       dispatch(connection)
     end)
   end
-  for fd, watch in pairs(watched) do
-    own.watch(fd, watch.fn)
+  for fd, other in pairs(watched) do
+    own.watch(fd, other.fn)
   end
   local wait = sooner(limit, waiting_time(core.now()))
   own.run(tasks_are_ready() and 0 or wait)
@@ -261,7 +294,7 @@ function M.block(is_over, deadline)
     return adapter.block(left(), is_over)
   end
   while not is_over() and left() ~= 0 do
-    go_round(left())
+    go_round_without(left())
   end
 end
 
@@ -269,7 +302,7 @@ end
 ---@param limit number
 function M.step(limit)
   if M.can_run() then return M.turn(limit) end
-  if limit == 0 or not adapter.block then return go_round(limit) end
+  if limit == 0 or not adapter.block then return go_round_without(limit) end
   local pumped = pumps
   M.block(function()
     return pumps > pumped
@@ -289,6 +322,7 @@ function M.add(client)
     M.wake()
   end)
   has_begun, connections[connection], of_client[client] = true, true, connection
+  watch_background()
 end
 
 --- Stops watching a client, at once.
@@ -319,9 +353,12 @@ end
 
 ---@param fd integer
 ---@param fn function? nil stops watching
-function M.watch(fd, fn)
-  if watched[fd] then adapter.unwatch(watched[fd].watch) end
-  watched[fd] = fn and { fn = fn, watch = adapter.watch(fd, fn) }
+---@param background? boolean it must not keep the program running
+function M.watch(fd, fn, background)
+  local before = watched[fd]
+  if before and before.watch then adapter.unwatch(before.watch) end
+  watched[fd] = fn and { fn = fn, background = background, watch = not background and adapter.watch(fd, fn) or nil }
+  watch_background()
 end
 
 --- What is called when a descriptor is readable, or nil.
@@ -399,13 +436,13 @@ end
 -- Puts a loop into the place of the one before.
 local function adopt(loop)
   if armed then adapter.cancel(armed) end
-  for _, watch in pairs(watched) do
-    adapter.unwatch(watch.watch)
+  for _, other in pairs(watched) do
+    if other.watch then adapter.unwatch(other.watch) end
   end
   adapter, armed = loop, nil
   adapter.is_alive = adapter.is_alive or yes
-  for fd, watch in pairs(watched) do
-    watch.watch = adapter.watch(fd, watch.fn)
+  for fd, other in pairs(watched) do
+    other.watch = other.watch and adapter.watch(fd, other.fn)
   end
   if woken then adapter.wake(on_wake) end
 end

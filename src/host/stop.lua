@@ -193,7 +193,7 @@ end
 
 --- Begins to handle signals.
 function M.listen()
-  loop.watch(signals.start(on_stuck), on_signals)
+  loop.watch(signals.start(on_stuck), on_signals, true)
 end
 
 --- Stops the script after so many seconds.

@@ -131,19 +131,18 @@ return function()
     end
   end
 
-  -- The thread ends when there is nothing to wait for, so as not to keep copas running.
+  -- A thread waits once: what it calls may have copas go round itself, and copas runs as long as there are threads.
   local function keep_time()
     if clock_socket then return set_clock(clock_socket) end
+    if not clock:next() and not woken[1] then return end
     local socket = new_socket(NONE)
     clock_socket = socket
     set_clock(socket)
     add_thread(function()
-      while clock:next() or woken[1] do
-        copas.receive(socket)
-        call_due()
-        set_clock(socket)
-      end
+      copas.receive(socket)
       clock_socket = nil
+      call_due()
+      keep_time()
     end)
   end
 
