@@ -85,13 +85,13 @@ end
 ---@return fun() undo
 function luas.collect_often()
   local pause, multiplier = collectgarbage("setpause", 10), collectgarbage("setstepmul", 1000)
-  local has_step_size = _VERSION == "Lua 5.4" -- as a power of two
-  if has_step_size then collectgarbage("incremental", 10, 1000, 4) end
+  local has_modes, mode = pcall(collectgarbage, "incremental", 10, 1000, 4) -- from Lua 5.4 on
   collectgarbage()
   return function()
     collectgarbage("setpause", pause)
     collectgarbage("setstepmul", multiplier)
-    if has_step_size then collectgarbage("incremental", 200, 100, 13) end
+    if has_modes then collectgarbage("incremental", pause, multiplier, 13) end
+    if mode == "generational" then collectgarbage(mode) end
   end
 end
 
