@@ -98,8 +98,9 @@ local function run_all()
     write(job.files .. ".sh", "export CODEX_SPEC_TOTALS=", quoted(job.files .. ".totals"), "\n", job.command, "\n")
   end
   local pool = io.popen(("exec spec/support/pool.sh %s %d %s"):format(quoted(work), #jobs, quoted(at_once)))
-  for line in pool:lines() do
-    local index, status = line:match "^(%d+) (%d+)$"
+  while true do
+    local index, status = (pool:read "*l" or ""):match "^(%d+) (%d+)$"
+    if not index then break end
     finish(jobs[tonumber(index)], tonumber(status))
   end
   pool:close()
