@@ -17,7 +17,7 @@ local function shell_quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" en
 
 --- The first line that a shell command prints.
 local function line_of(command)
-  local pipe = assert(io.popen(command, "r"))
+  local pipe = assert(io.popen("unset LD_PRELOAD\n" .. command, "r"))
   local line = pipe:read("*l")
   pipe:close()
   return line
@@ -97,7 +97,7 @@ local function start_model(dir, script)
   local code = string.format("package.path = %q require('codex.testing.model').main{ '--log', %q, %s }",
     kit.root .. "/lua/?.lua;" .. package.path, dir .. "/requests", script and string.format("%q", script) or "nil")
   local fifo = shell_quote(dir .. "/ready")
-  local command = { "exec", shell_quote(kit.lua), "-e", shell_quote(code), ">" .. fifo }
+  local command = { "unset LD_PRELOAD; exec", shell_quote(kit.lua), "-e", shell_quote(code), ">" .. fifo }
   assert(line_of("mkfifo " .. fifo .. " && echo ok") == "ok")
   local process = assert(io.popen(table.concat(command, " "), "w"))
   local ready = assert(io.open(dir .. "/ready", "r"))
