@@ -204,7 +204,7 @@ run-demo: $(PROGRAM)
 run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(C_EXAMPLES)
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
 	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
-	  'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)' "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
+	  $(if $(SANITIZE),,'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)') "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
 
 run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 	@$(LUA) spec/bench/run.lua

@@ -787,24 +787,6 @@ describe("with the real server", function()
     client:close()
   end)
 
-  it("a hundred turns run in one Lua state", function()
-    local client = kit.client {
-      script = [[return function(_, context)
-        return { text = "answer to " .. context.input_text, delta_delay = 0.001 }
-      end]],
-    }
-    local functions = {}
-    for i = 1, 100 do
-      functions[i] = function()
-        return client:thread_start():run("question " .. i).final_response
-      end
-    end
-    local results = codex.gather(functions)
-    for i = 1, 100 do
-      assert.equal("answer to question " .. i, results[i])
-    end
-  end)
-
   it("a flooding turn doesn't starve timers and other tasks", function()
     local client = kit.client {
       script = {
