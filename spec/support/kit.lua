@@ -300,9 +300,9 @@ end
 
 --- Waits until a function answers something true, and returns that; what it answered last when the time is over.
 ---@param condition fun(): any
----@param seconds? number default 5
+---@param seconds? number default 20, for machines that do much else
 function kit.eventually(condition, seconds)
-  local deadline = socket.gettime() + (seconds or 5)
+  local deadline = socket.gettime() + (seconds or 20)
   while true do
     local value = condition()
     if value or socket.gettime() > deadline then return value end
