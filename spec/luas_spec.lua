@@ -174,6 +174,21 @@ describe("codex.pcall", function()
     assert.equal("cancelled", one.status)
   end)
 
+  it("ends no tasks that were started in it", function()
+    local log = {}
+    assert(run(function()
+      codex.pcall(function()
+        codex.pcall(codex.spawn, function()
+          codex.sleep(0.001)
+          log[#log + 1] = "child"
+        end)
+      end)
+      codex.sleep(0.005)
+      log[#log + 1] = "task"
+    end))
+    assert.same({ "child", "task" }, log)
+  end)
+
   it("wants a function", function()
     local ok, err = pcall(codex.pcall, 5)
     assert.is_false(ok)

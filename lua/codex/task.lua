@@ -429,7 +429,11 @@ local check_function = M.check_function
 ---@return codex.Task
 function M.spawn(fn, ...)
   check_function("spawn", fn)
-  local parent = current and not current._is_background and current or nil
+  local parent = current
+  while parent and parent._inside do
+    parent = parent._inside
+  end
+  if parent and parent._is_background then parent = nil end
   return new_task(current and current._group, parent, fn, ...)
 end
 
@@ -695,7 +699,7 @@ function M.attempt(fn, ...)
   check_function("pcall", fn)
   if yields.across_pcall or not M.running() then return pcall(fn, ...) end
   local task = M.spawn(fn, ...)
-  task._joined = true
+  task._joined, task._inside = true, M.running()
   local reason, failure = try_await(task)
   if reason == "cancelled" then
     cancel_all { task }
