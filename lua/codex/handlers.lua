@@ -81,12 +81,24 @@ end
 
 -- ---- finding ----
 
+-- owner: whose failure it is.
+local function report(client, request, owner, err)
+  local source = client._handler_sources[owner]
+  if not source then
+    source = { method = request.method }
+    client._handler_sources[owner] = source
+  end
+  failures.report(client, source, err, request)
+end
+
 -- What answers, and whose failures those of it are.
 local function in_reach(handlers, request)
   local registry = handlers.tools
   if request.kind == "tool" and registry then
-    return function(asked, report)
-      return tools.call(registry, asked, report)
+    return function(asked)
+      return tools.call(registry, asked, function(err)
+        report(request._client, request, registry, err)
+      end)
     end, registry
   end
   local handler = handlers[by_kind[request.kind]] or handlers.request_handler
@@ -121,18 +133,17 @@ end
 
 -- ---- handlers ----
 
-local function report(client, request, owner, err)
-  local source = client._handler_sources[owner]
-  if not source then
-    source = { method = request.method }
-    client._handler_sources[owner] = source
-  end
-  failures.report(client, source, err, request)
+-- The protocol's answer for what a handler returned; or nil, and what is wrong with it. A table may raise when it is
+-- looked into.
+local function converted(request, answer)
+  local readable, result, message = pcall(answers.result, request, answer)
+  if readable then return result, message end
+  return nil, ("%s: the handler's answer can't be read: %s"):format(request.method, tostring(result))
 end
 
 -- Sends what a handler returned, or the safe answer; answers why it couldn't be sent.
 local function send(request, answer)
-  local result, message = answers.result(request, answer)
+  local result, message = converted(request, answer)
   local sent, why
   if result ~= nil then
     sent, why = request:_send(result, answer)
@@ -150,7 +161,7 @@ end
 -- The whole of a handler's task. What nobody wants an answer to is left to the core, which answers when it is let go
 -- unless the server has called it off by then.
 local function run(request, handler, tell)
-  local returned, answer = task.attempt(handler, request, tell)
+  local returned, answer = task.attempt(handler, request)
   local failure
   if not returned then
     failure = answer == nil and request.method .. ": the handler raised nil" or answer

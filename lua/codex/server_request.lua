@@ -303,6 +303,7 @@ end
 
 -- Lets the core's handle go, which answers unless somebody has. The object stays as it is, for whoever keeps it.
 function ServerRequest:_release()
+  self:_over()
   self._released = true
   self:_over()
   self._handle:release()

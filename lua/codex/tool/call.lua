@@ -123,9 +123,11 @@ function M.call(registry, request, report)
     return failed(("Nothing was done, since the arguments don't fit the tool's parameters: %s"):format(problem))
   end
   local returned, answer = task.attempt(run, entry, arguments, new_call(request))
-  if returned then return not request.cancelled and answer or nil end
-  report(answer)
-  return failed("The tool failed: " .. message_of(answer))
+  if not returned then
+    report(answer)
+    answer = failed("The tool failed: " .. message_of(answer))
+  end
+  return not request.cancelled and answer or nil
 end
 
 return M
