@@ -16,6 +16,7 @@
  *
  * Conventions
  *   Text is UTF-8, JSON is text. A codex_slice borrows: each function says from whom and until when.
+ *   Params and results may be nested 126 deep; more is refused, as the server wouldn't say a word to it.
  *   Times and timeouts are seconds, sizes are bytes. A negative timeout means none.
  *   Every object is used by one thread at a time; different clients may live in different threads.
  *   Functions that can run out of memory say so; then nothing has changed and the call may be made again.

@@ -375,6 +375,23 @@ describe("whoever waits when a client is closed whose server has gone by itself"
   end)
 end)
 
+describe("what is sent", function()
+  -- The server says nothing to what is deeper, and the request would end with its timeout.
+  it("may be as deep as the real server reads it, and no deeper", function()
+    local client = kit.client()
+    local function nested(depth)
+      local value = {}
+      for _ = 2, depth do value = { a = value } end
+      return value
+    end
+    assert.is_truthy(client:request("thread/start", { config = nested(125) }, { timeout = 10 }).thread)
+    local err = failure(client.request, client, "thread/start", { config = nested(126) })
+    assert.equal("invalid_argument", err.kind)
+    assert.is_truthy(err.message:find("nested more than 126 deep, or in a circle", 1, true), err.message)
+    client:close()
+  end)
+end)
+
 describe("max_in_flight", function()
   -- Notifications don't wait in the queue, so what comes before one was on the wire at once.
   local COUNT = [[

@@ -796,6 +796,10 @@ static void refuse_and_append_nothing(void) {
   check(cx_answer_result(&out, SLICE("1"), "{\"a\":", 5) == CX_EINVAL);
   check(cx_answer_result(&out, SLICE("1"), "\"\xFF\"", 3) == CX_EINVAL);
   check(cx_answer_error(&out, SLICE("1"), 1, "\xFF") == CX_EINVAL);
+  char deep[2 * 127];
+  memset(deep, '[', 127);
+  memset(deep + 127, ']', 127);
+  check(cx_answer_result(&out, SLICE("1"), deep, sizeof deep) == CX_EINVAL);
   check(cx_buffer_length(&out) == 0);
   cx_buffer_free(&out);
 }

@@ -17,6 +17,10 @@
 /* Arrays and objects may be nested this deep, in reading and in writing. */
 #define CX_JSON_MAX_DEPTH 512
 
+/* Params and results that are sent: with the line's own object that makes 127. To deeper lines the server
+ * says nothing at all. */
+#define CX_JSON_MAX_SENT_DEPTH 126
+
 typedef enum cx_json_mode { CX_JSON_STRICT, CX_JSON_LENIENT } cx_json_mode;
 
 typedef enum cx_json_token {

@@ -31,7 +31,7 @@ static bool is_json(const char *text, size_t length) {
   cx_json_reader_init(&reader, text, length, CX_JSON_STRICT);
   do
     token = cx_json_next(&reader);
-  while (token != CX_JSON_END && token != CX_JSON_ERROR);
+  while (token != CX_JSON_END && token != CX_JSON_ERROR && reader.depth <= CX_JSON_MAX_SENT_DEPTH);
   return token == CX_JSON_END;
 }
 

@@ -59,7 +59,8 @@ void cx_request_fail(codex_request *request, const codex_error *error);
 void cx_request_free(codex_request *request);
 
 /* Appends JSON text, with spaces for its newlines, so that it can be part of a line. CX_OK, CX_ENOMEM,
- * CX_ELIMIT, or CX_EINVAL when it isn't valid JSON in UTF-8; then something may have been appended. */
+ * CX_ELIMIT, or CX_EINVAL when it isn't valid JSON in UTF-8, or too deep; then something may have been
+ * appended. */
 int cx_write_json(cx_buffer *out, const char *text, size_t length);
 
 /* Appends `{"method":…,"id":…,"params":…}` and a newline. id 0: a notification. As cx_write_json,

@@ -510,7 +510,9 @@ static void refuse(const cx_session *session, codex_request *request, int status
   if (status == CX_ELIMIT)
     set_overflow(session, &error);
   else
-    cx_error_set(&error, CODEX_ERROR_INVALID_ARGUMENT, 0, "the parameters are not JSON text in UTF-8");
+    cx_error_set(&error, CODEX_ERROR_INVALID_ARGUMENT, 0,
+                 "the parameters are not JSON text in UTF-8, or nested more than %d deep",
+                 CX_JSON_MAX_SENT_DEPTH);
   cx_request_fail(request, &error);
 }
 

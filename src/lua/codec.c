@@ -27,7 +27,7 @@ bool cx_encode_part(lua_State *L, int index, const cx_method *method, cx_part pa
     lua_replace(L, index);
   }
   cx_type_id type = !method ? 0 : part == CX_PART_PARAMS ? method->params : method->result;
-  if (!cx_encode(L, index, type, label)) return false;
+  if (!cx_encode(L, index, type, label, CX_JSON_MAX_SENT_DEPTH)) return false;
   cx_buffer *scratch = &cx_get_scratch(L)->text;
   *text = (codex_slice){cx_buffer_bytes(scratch), cx_buffer_length(scratch)};
   return true;

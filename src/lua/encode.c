@@ -11,7 +11,7 @@
 typedef struct encoder {
   lua_State *L;
   cx_buffer *out;
-  unsigned depth;
+  unsigned depth, max_depth;
   cx_refusal refusal; /* filled in when something fails */
 } encoder;
 
@@ -396,8 +396,7 @@ static bool write_value(encoder *e, int index, cx_type_id id) {
   const cx_type *type = cx_schema_type(id);
   if (!cx_kind_accepts(type->kind, lua_type(e->L, index), true)) return fail_type(e, index, expected);
   if (lua_type(e->L, index) != LUA_TTABLE) return write_scalar(e, index, type, expected);
-  if (e->depth == CX_JSON_MAX_DEPTH)
-    return fail(e, "nested more than %d deep, or in a circle", CX_JSON_MAX_DEPTH);
+  if (e->depth == e->max_depth) return fail(e, "nested more than %u deep, or in a circle", e->max_depth);
   luaL_checkstack(e->L, 8, "nested too deeply");
   e->depth++;
   bool good = write_table(e, index, id);
@@ -405,12 +404,13 @@ static bool write_value(encoder *e, int index, cx_type_id id) {
   return good;
 }
 
-bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label) {
+bool cx_encode(lua_State *L, int index, cx_type_id type, const char *label, unsigned max_depth) {
   cx_scratch *scratch = cx_get_scratch(L);
   encoder e;
   e.L = L;
   e.out = &scratch->text;
   e.depth = 0;
+  e.max_depth = max_depth;
   e.refusal.path_length = 0;
   e.refusal.path_cut = false;
   index = lua_absindex(L, index);

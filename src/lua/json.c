@@ -13,7 +13,7 @@ static int json_decode(lua_State *L) {
 static int json_encode(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
-  if (!cx_encode(L, 1, 0, NULL)) {
+  if (!cx_encode(L, 1, 0, NULL, CX_JSON_MAX_DEPTH)) {
     lua_pushnil(L);
     lua_insert(L, -2);
     return 2;
