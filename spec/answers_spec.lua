@@ -695,6 +695,39 @@ describe("a handler", function()
     assert.is_true(went_on:wait(10))
   end)
 
+  -- as finalizers may bring about that run the loop
+  it("learns that it was called off while it was being put together", function()
+    local requests, begun = require "codex.server_request", codex.event()
+    local original, client = requests.new, nil
+    finally(function()
+      requests.new = original
+    end)
+    function requests.new(...)
+      local request = original(...)
+      client:request("spec/go on", {})
+      return request
+    end
+    local cancelled
+    client = kit.open((kit.fake([[
+      server:handshake()
+      server:expect "spec/go on"
+      server:request(7, "item/fileChange/requestApproval",
+        { threadId = "t", turnId = "T", itemId = "i", startedAtMs = 1 })
+      local message = server:expect "spec/go on"
+      server:notify("serverRequest/resolved", { threadId = "t", requestId = 7 })
+      server:reply(message, {})]], {
+      approval_handler = function(request)
+        request:when_cancelled(function()
+          cancelled = true
+          begun:set()
+        end)
+      end,
+    })))
+    client:notify("spec/go on", {})
+    begun:wait(10)
+    assert.is_true(cancelled)
+  end)
+
   it("that ends with its client leaves no timer behind", function()
     local gate, begun = codex.event(), codex.event()
     local thread, client = asks_once {

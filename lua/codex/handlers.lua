@@ -275,6 +275,7 @@ local function begin(client, handle)
     return handle:release()
   end
   client._asked[handle:serial()] = request
+  if handle:cancelled() then request:_cancel() end -- while it was made, a finalizer may have run the loop
   local stranger = request.thread_id and not request:_lane() and next(client._lanes) ~= nil
   if stranger then return task.background(hand_over_stranger, client, request) end
   hand_over(client, request)
