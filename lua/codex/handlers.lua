@@ -301,8 +301,10 @@ end
 --- Adds the methods to the class of clients.
 ---@param Client codex.Client
 function M.install(Client)
-  --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop: answer each
-  --- with `request:answer(…)`, then or later; one that is let go gets the safe answer. Several loops share them.
+  --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop. Answer each
+  --- with `request:answer(…)`, then or later; `false` is no. The server waits for it: one that is let go gets the safe
+  --- answer, but only when it is collected, and a `for` loop keeps the one that it has given last. Several loops share
+  --- them.
   --- (A loop is no handler: threads are told to ask by `approval_mode = "ask"`.) Ends when the client is closed; raises
   --- `transport_closed` when the server went.
   ---@return fun(): codex.ServerRequest?
