@@ -346,7 +346,7 @@ describe("rules that allow commands", function()
     local handler = rules {
       allow = {
         commands = { "git diff *", "git *", "find *", "sort *", "rg *", "tar *", "fd *", "sed *", "x *", "y * z",
-          "git archive --output=*" },
+          "git archive --output=*", "git diff --*", "git show -*", "git log *put" },
       },
     }
     each(handler, "otherwise", {
@@ -354,6 +354,9 @@ describe("rules that allow commands", function()
       "git diff --output x",
       "git diff --outp=x",
       "git diff --ext-diff",
+      "git show --output=x",
+      "git log --output",
+      "git rebase -x evil",
       "git -c core.pager=evil status",
       "git -ccore.pager=evil status",
       "git --exec-path=/tmp status",
@@ -372,6 +375,7 @@ describe("rules that allow commands", function()
       "rg --pre evil x",
       "tar --to-command=evil -xf x",
       "tar -I evil -xf x",
+      "tar xIf evil x",
       "fd -x rm",
       "sed -i s/a/b/ x",
       "x --eval=evil",
@@ -380,12 +384,14 @@ describe("rules that allow commands", function()
     })
     each(handler, "accept", {
       "git diff --stat",
+      "git show -p",
       "git log --pretty=oneline",
       "git archive --output=x.tar",
       "find . -name x",
       "sort -u x",
       "rg --files x",
       "tar -xf x",
+      "tar xf INBOX",
       "x -- y -",
     })
   end)

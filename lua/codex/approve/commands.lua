@@ -28,7 +28,7 @@ for name in ("delete exec execdir fls fprint fprint0 fprintf ok okdir"):gmatch "
 end
 
 -- Short ones by their letters, which may stand together behind one dash.
-local short_options = { fd = "xX", git = "cCoO", man = "PH", sed = "i", sort = "o", tar = "FI" }
+local short_options = { fd = "xX", git = "cCoOx", man = "PH", sed = "i", sort = "o", tar = "FI" }
 
 local function is_risky_long(name)
   for _, known in ipairs(long_options) do
@@ -37,13 +37,20 @@ local function is_risky_long(name)
   return false
 end
 
-local function is_risky(command, word)
+local function is_risky(words, index)
+  local command, word = words[1]:match "[^/]*$", words[index]
   local long = word:match "^%-%-([^=]+)"
   if long then return is_risky_long(long) end
   local short = word:match "^%-([^-].*)"
+  if command == "tar" and index == 2 then short = short or word end -- its letters need no dash there
   if not short then return false end
-  local letters = short_options[command:match "[^/]*$"]
+  local letters = short_options[command]
   return find_options[short] == true or letters ~= nil and short:find("[" .. letters .. "]") ~= nil
+end
+
+-- Whether a word of a rule may stand for options without naming any.
+local function names_nothing(pattern)
+  return pattern == nil or pattern:find "^%-*%*" ~= nil
 end
 
 -- Whether the words of a command are those of a rule, from the first on.
@@ -51,11 +58,8 @@ local function is_allowed_by(rule, words)
   for index, word in ipairs(words) do
     local pattern = rule[index]
     if pattern == nil and not rule.open then return false end
-    if pattern == nil or pattern == "*" then
-      if is_risky(words[1], word) then return false end
-    elseif not glob.matches(pattern, word) then
-      return false
-    end
+    if pattern and not glob.matches(pattern, word) then return false end
+    if names_nothing(pattern) and is_risky(words, index) then return false end
   end
   return #words >= #rule
 end
