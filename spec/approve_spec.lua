@@ -519,6 +519,7 @@ describe("rules for paths", function()
       ["*.md"] = { "README.md", ".md", "a b.md" },
       ["docs/*.txt"] = { "docs/a.txt", "docs//a.txt", "./docs/./a.txt" },
       ["src/**"] = { "src/a", "src/a/b/c.lua", "src/.hidden" },
+      ["app/[id]/$types.ts"] = { "app/[id]/$types.ts" },
       ["src/"] = { "src/a", "src/a/b" },
       ["**/*.lua"] = { "a.lua", "a/b/c.lua" },
       ["a/**/z"] = { "a/z", "a/b/z", "a/b/c/z" },
@@ -626,6 +627,14 @@ describe("rules for paths", function()
   it("must make sense", function()
     for rule, message in pairs {
       ["../x"] = "approve.rules.allow.paths[1]: '..' is no part of a rule",
+      ["~/.ssh/**"] = "approve.rules.allow.paths[1]: '~' isn't replaced by a folder: name the folder",
+      ["~root/x"] = "approve.rules.allow.paths[1]: '~' isn't replaced by a folder: name the folder",
+      ["$HOME/.ssh/**"] = "approve.rules.allow.paths[1]: '$HOME' isn't replaced by a folder: name the folder",
+      ["**/*.{pem,key}"] = "approve.rules.allow.paths[1]: '{pem,key}' is no part of a rule, in which only '*' stands for "
+        .. "other characters",
+      ["id_?sa"] = "approve.rules.allow.paths[1]: '?' is no part of a rule, in which only '*' stands for other characters",
+      ["src\\**"] = "approve.rules.allow.paths[1]: '\\' is no part of a rule, in which only '*' stands for other "
+        .. "characters",
       ["a/**b"] = "'**' stands alone between slashes",
       [""] = "there is no name in it",
       ["/"] = "there is no name in it",

@@ -5,6 +5,19 @@ local glob = require "codex.approve.glob"
 
 local M = {}
 
+-- What other programs read as more than a name, and would never match here: in a rule that refuses nobody would notice.
+local function check_characters(where, pattern)
+  local folder = pattern:match "^~[^/]*" or pattern:match "^%$[%u{][^/]*"
+  if folder then
+    errors.argument(("%s: '%s' isn't replaced by a folder: name the folder"):format(where, folder:match "^~" or folder))
+  end
+  local odd = pattern:match "[?\\]" or pattern:match "{[^/]*,[^/]*}"
+  if odd then
+    local message = "%s: '%s' is no part of a rule, in which only '*' stands for other characters"
+    errors.argument(message:format(where, odd))
+  end
+end
+
 --- Compiles a rule. Raises for what isn't one.
 ---@param where string for messages
 ---@param pattern string
@@ -13,6 +26,7 @@ function M.rule(where, pattern)
   if type(pattern) ~= "string" then
     errors.argument(("%s: expected a path as a string, got %s"):format(where, type(pattern)))
   end
+  check_characters(where, pattern)
   local rule = { absolute = pattern:sub(1, 1) == "/", parts = glob.parts(pattern) }
   if not rule.parts[1] then errors.argument(where .. ": there is no name in it") end
   for _, part in ipairs(rule.parts) do
