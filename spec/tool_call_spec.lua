@@ -4,11 +4,11 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local outputs = require "codex.tool.output"
 
+local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
+
 -- The model makes the calls that the user writes down as JSON, all at once, and is content with what comes.
 local script = [==[
 local cjson = require "cjson"
-
-local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 return function(request, context)
   if #context.outputs > 0 then return "done" end
   if context.input_text:find "^%[" then return { calls = cjson.decode(context.input_text) } end
