@@ -116,7 +116,10 @@ describe("The definition of a tool", function()
   it("is found in the list that is wrong", function()
     refused("thread_start.tools: expected a list, got function", tools.prepare, "thread_start", nothing)
     refused("thread_start.tools: expected a list of tools", tools.prepare, "thread_start", definition())
-    refused("thread_start.tools[2]: expected a table, got string", prepare, definition(), "x")
+    for _, wrong in ipairs { "x", 1, true, print } do
+      refused("thread_start.tools[2]: expected a table, got " .. type(wrong), prepare, definition(), wrong)
+    end
+    refused("tools[2].tools[1]: expected a table, got number", prepare, definition(), space("n", { 1 }))
     refused("thread_start.tools[2].run: expected a function", prepare, named "b", definition { run = null })
     refused("thread_start.tools[2].tools[1].name: ", prepare, named "b", space("n", { named "x y" }))
     for length = 1, 5 do

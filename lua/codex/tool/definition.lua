@@ -130,7 +130,8 @@ end
 
 -- Adds a tool to the registry and answers what the server is told of it.
 local function add_tool(label, definition, namespace, registry)
-  local entry = { name = definition.name, run = definition.run, parameters = M.check_tool(label, definition) }
+  local parameters = M.check_tool(label, definition)
+  local entry = { name = definition.name, run = definition.run, parameters = parameters }
   entry.display = namespace and namespace .. "." .. entry.name or entry.name
   if not namespace then
     names.check_outside(label .. ".name", entry.name)
