@@ -778,6 +778,21 @@ describe("the log", function()
     assert.same({ "s", "t", { q = { 1, 2 } } }, { lines[4].server, lines[4].tool, lines[4].tool_params })
   end)
 
+  it("tells what is asked for besides a command or a change", function()
+    local path = kit.folder() .. "/log"
+    local handler = approve.log(approve.allow(), path)
+    local more = { network = { enabled = true } }
+    handler(command("ls", { network_approval_context = { host = "example.com", protocol = "https" } }))
+    handler(command("cat", { kind = "writeStdin", additional_permissions = more }))
+    handler(file_change({ "a" }, { grant_root = "/" }))
+    handler(file_change({}, { file_changes = { b = { type = "delete" } } }, { item = false }))
+    local lines = lines_of(path)
+    assert.same({ host = "example.com", protocol = "https" }, lines[1].network)
+    assert.same({ "writeStdin", more }, { lines[2].command_kind, lines[2].additional_permissions })
+    assert.equal("/", lines[3].grant_root)
+    assert.same({ { path = "b", kind = { type = "delete" } } }, lines[4].changes)
+  end)
+
   it("tells of answers that are none, of errors and of withdrawn requests", function()
     local path = kit.folder() .. "/log"
     local answer

@@ -32,13 +32,17 @@ local function encoded(value)
   return core.json_encode(value) or core.json_encode(tostring(value))
 end
 
-local function paths_of(item)
-  if type(item) ~= "table" or type(item.changes) ~= "table" then return nil end
-  local paths = {}
-  for index, change in ipairs(item.changes) do
-    paths[index] = { path = change.path, kind = change.kind }
+-- Without the diffs. The old method has its changes by path.
+local function changes_of(request, params)
+  if request.kind ~= "file_change" then return nil end
+  local item, changes = request.item, {}
+  for _, change in ipairs(type(item) == "table" and item.changes or {}) do
+    changes[#changes + 1] = { path = change.path, kind = change.kind }
   end
-  return core.array(paths)
+  for path, change in pairs(params.file_changes or {}) do
+    changes[#changes + 1] = { path = path, kind = { type = change.type, move_path = change.move_path } }
+  end
+  return changes[1] and core.array(changes)
 end
 
 local function questions_of(request)
@@ -75,8 +79,12 @@ local function line_of(request, answer, failure)
     { "turn_id", request.turn_id },
     { "item_id", request.item_id },
     { "command", request.kind == "command" and params.command or nil },
+    { "command_kind", request.kind == "command" and params.kind ~= "command" and params.kind or nil },
+    { "network", params.network_approval_context },
+    { "additional_permissions", params.additional_permissions },
     { "cwd", params.cwd },
-    { "changes", paths_of(request.item) },
+    { "changes", changes_of(request, params) },
+    { "grant_root", params.grant_root },
     { "permissions", params.permissions },
     { "server", request.server_name },
     { "tool", request.tool_name },
