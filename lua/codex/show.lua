@@ -7,7 +7,7 @@ local M = {}
 local MOST_BLANKS = 40
 
 -- Code points that show nothing, or not what they are: controls, odd blanks, what joins and what separates, what
--- changes directions, fillers, tags.
+-- changes directions, fillers, variants, tags.
 local hidden = {
   { 0x80, 0xA0 },
   { 0xAD, 0xAD },
@@ -23,9 +23,12 @@ local hidden = {
   { 0x2800, 0x2800 },
   { 0x3000, 0x3000 },
   { 0x3164, 0x3164 },
+  { 0xFE00, 0xFE0F },
   { 0xFEFF, 0xFEFF },
   { 0xFFA0, 0xFFA0 },
   { 0xFFF0, 0xFFFB },
+  { 0x13430, 0x1345F },
+  { 0x1BCA0, 0x1BCA3 },
   { 0x1D173, 0x1D17A },
   { 0xE0000, 0xE0FFF },
 }
