@@ -404,6 +404,18 @@ describe("a loop over the server's requests", function()
     assert.equal("declined", run("one."):run().items[2].status)
   end)
 
+  it("that was left without a word takes nothing for long, while the program only waits", function()
+    local function leave()
+      local next_request = client:requests()
+      local turn = run "one."
+      next_request()
+      return turn
+    end
+    local one, two = leave(), run "two."
+    assert.equal("declined", codex.timeout(10, one.run, one).items[2].status)
+    assert.equal("declined", codex.timeout(10, two.run, two).items[2].status)
+  end)
+
   it("counts as slow when nobody takes the request, or answers it", function()
     local options = kit.fake [[
       server:handshake()

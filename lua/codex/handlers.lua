@@ -175,10 +175,24 @@ local function run(request, handler, tell)
   if failure ~= nil then tell(failure) end
 end
 
+-- Seconds until it is looked whether anybody has a request yet that no handler answers; twice as many the next time.
+local FIRST_LOOK = 1
+
+-- Sees to it that a request which a program has let go is collected, and answered by that: one that only waits makes no
+-- garbage, and before Lua 5.4 nothing else tells that a loop was left.
+local function look_for_owner(request, seconds)
+  local held = setmetatable({ request = request }, { __mode = "v" })
+  local timer = loop.timers:add(core.now() + seconds, function()
+    collectgarbage()
+    if held.request and held.request:_is_open() then look_for_owner(held.request, 2 * seconds) end
+  end)
+  request._on_over = function()
+    loop.timers:remove(timer)
+  end
+end
+
 -- Ends the wait for an answer that takes too long.
-local function limit(client, request, tell)
-  local seconds = client._handler_timeout
-  if not seconds then return end
+local function limit(request, seconds, tell)
   local timer = loop.timers:add(core.now() + seconds, function()
     if not request:_is_open() then return end
     request:_answer_safely()
@@ -254,8 +268,9 @@ local function hand_over(client, request)
   local function tell(err)
     report(client, request, owner or inbox, err)
   end
-  limit(client, request, tell)
+  if client._handler_timeout then limit(request, client._handler_timeout, tell) end
   if handler then return task.background(run, request, handler, tell) end
+  if not client._handler_timeout then look_for_owner(request, FIRST_LOOK) end
   table.insert(inbox.queue, request)
   task.wake(inbox.source)
 end
@@ -301,12 +316,11 @@ end
 --- Adds the methods to the class of clients.
 ---@param Client codex.Client
 function M.install(Client)
-  --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop. Answer each
-  --- with `request:answer(…)`, then or later; `false` is no. The server waits for it: one that is let go gets the safe
-  --- answer, but only when it is collected, and a `for` loop keeps the one that it has given last. Several loops share
-  --- them.
-  --- (A loop is no handler: threads are told to ask by `approval_mode = "ask"`.) Ends when the client is closed; raises
-  --- `transport_closed` when the server went.
+  --- Iterates over the server's requests that have no handler in reach, for programs that prefer a loop: answer each
+  --- with `request:answer(…)`, then or later. One that is let go gets the safe answer, if not at once; a `for` loop
+  --- itself holds on to the last one that it was given, whose turn waits as long (or until `handler_timeout`). Several
+  --- loops share the requests. A loop is no handler: threads are told to ask by `approval_mode = "ask"`. Ends when the
+  --- client is closed; raises `transport_closed` when the server went.
   ---@return fun(): codex.ServerRequest?
   function Client:requests()
     local inbox = inbox_of(self)
