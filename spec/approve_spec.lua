@@ -630,11 +630,9 @@ describe("rules for paths", function()
       ["~/.ssh/**"] = "approve.rules.allow.paths[1]: '~' isn't replaced by a folder: name the folder",
       ["~root/x"] = "approve.rules.allow.paths[1]: '~' isn't replaced by a folder: name the folder",
       ["$HOME/.ssh/**"] = "approve.rules.allow.paths[1]: '$HOME' isn't replaced by a folder: name the folder",
-      ["**/*.{pem,key}"] = "approve.rules.allow.paths[1]: '{pem,key}' is no part of a rule, in which only '*' stands for "
-        .. "other characters",
-      ["id_?sa"] = "approve.rules.allow.paths[1]: '?' is no part of a rule, in which only '*' stands for other characters",
-      ["src\\**"] = "approve.rules.allow.paths[1]: '\\' is no part of a rule, in which only '*' stands for other "
-        .. "characters",
+      ["**/*.{pem,key}"] = "approve.rules.allow.paths[1]: '{pem,key}' is no part of a rule",
+      ["id_?sa"] = "approve.rules.allow.paths[1]: '?' is no part of a rule, in which only '*' stands for other ",
+      ["src\\**"] = "approve.rules.allow.paths[1]: '\\' is no part of a rule",
       ["a/**b"] = "'**' stands alone between slashes",
       [""] = "there is no name in it",
       ["/"] = "there is no name in it",

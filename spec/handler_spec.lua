@@ -244,6 +244,24 @@ describe("a handler", function()
     over:set()
     turn:run()
   end)
+
+  it("can't wait for the turn that waits for it", function()
+    local errs = {}
+    local thread = start {
+      approval_handler = function(request)
+        errs[1] = raised(request.thread.run, request.thread, "x")
+        errs[2] = raised(request.turn.run, request.turn)
+        errs[3] = raised(request.thread.compact, request.thread)
+        request.turn:steer "Go on."
+        return false
+      end,
+    }
+    assert.equal("completed", thread:run("one.").status)
+    for index = 1, 3 do
+      assert.equal("deadlock", errs[index].kind)
+      assert.truthy(errs[index].message:find("take a thread of its own", 1, true), errs[index].message)
+    end
+  end)
 end)
 
 describe("a question", function()

@@ -158,10 +158,19 @@ local function too_late(request)
   return errors.new("cancelled", request.method .. ": the answer came when nobody wanted it any more")
 end
 
+-- Calls a handler, while its thread knows whom its turn waits for.
+local function ask(request, handler)
+  local lane, me = request._client._lanes[request.thread_id or ""], task.running()
+  if lane then lane.asking[me] = request end
+  local returned, answer = task.attempt(handler, request)
+  if lane then lane.asking[me] = nil end
+  return returned, answer
+end
+
 -- The whole of a handler's task. What nobody wants an answer to is left to the core, which answers when it is let go
 -- unless the server has called it off by then.
 local function run(request, handler, tell)
-  local returned, answer = task.attempt(handler, request)
+  local returned, answer = ask(request, handler)
   local failure
   if not returned then
     failure = answer == nil and request.method .. ": the handler raised nil" or answer

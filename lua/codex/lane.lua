@@ -13,6 +13,7 @@ local M = {}
 ---@field turn? codex.Turn the one that runs
 ---@field queue table[] who waits, in order; the first may start once no turn runs
 ---@field pending integer how many starts outside of the queue may still come to a turn
+---@field asking table<codex.Task, codex.ServerRequest> handlers that the turn that runs waits for
 ---@field thread? codex.Thread as it was last started, resumed or forked here
 ---@field thread_handlers? codex.Handlers
 ---@field turn_handlers? codex.Handlers of the turn that runs or is being started
@@ -27,7 +28,7 @@ local M = {}
 function M.of(client, thread_id)
   local lane = client._lanes[thread_id]
   if not lane then
-    lane = { queue = {}, pending = 0 }
+    lane = { queue = {}, pending = 0, asking = {} }
     client._lanes[thread_id] = lane
   end
   return lane
@@ -85,12 +86,25 @@ local function wait_in_line(lane, place, deadline)
   return task.park(lane, deadline, true)
 end
 
---- Waits until it is this place's turn. Whoever gets there leaves when its turn has started, or doesn't.
+--- Raises `deadlock` for a handler that would wait for the end of the turn which waits for its answer.
+---@param lane codex.Lane
+function M.check_wait(lane)
+  local me = task.running()
+  local request = me and lane.asking[me]
+  if not request or not request:_is_open() then return end
+  local message = "%s: the turn waits for the handler's answer, so the handler can't wait for its end, or for another "
+    .. "turn on the thread: take a thread of its own for that"
+  errors.raise("deadlock", message:format(request.method))
+end
+
+--- Waits until it is this place's turn. Whoever gets there leaves when its turn has started, or doesn't. Raises
+--- `deadlock` for a handler of the turn that runs.
 ---@param lane codex.Lane
 ---@param place table a new one
 ---@param deadline? number on the core's clock
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise; then the place is given up
 function M.line_up(lane, place, deadline)
+  M.check_wait(lane)
   lane.queue[#lane.queue + 1] = place
   while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
     local reason = wait_in_line(lane, place, deadline)

@@ -4,6 +4,7 @@ local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
+local lanes = require "codex.lane"
 local lazy = require "codex.lazy"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
@@ -252,6 +253,7 @@ end
 ---@return codex.TurnResult
 function Turn:run(options)
   check_run(options or {})
+  if not self:_ended() then lanes.check_wait(lanes.of(self._client, self.thread_id)) end
   if not self._streamed then self._core:forget_events() end
   self:_await_end(self._deadline, self._give_up)
   return self:_outcome(options)
