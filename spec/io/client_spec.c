@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Reads the id of the request on standard input, so that `answer RESULT` can answer it. */
@@ -222,10 +223,28 @@ static void example_let_go(void) {
   codex_server_request *request = asked(client, server);
   check(codex_client_deadline(client) < 0);
   codex_server_request_release(request);
-  check(codex_client_deadline(client) == 0);
-  codex_client_wait(client, 10);
   check_written(server, DECLINED);
   check(codex_client_deadline(client) < 0);
+  codex_client_free(client);
+  close(server);
+}
+
+/* A fork that lets go of everything as it exits must not speak for its parent. */
+static void example_let_go_in_a_fork(void) {
+  int server, status;
+  codex_client *client = attach(&server);
+  codex_server_request *request = asked(client, server);
+  pid_t fork_of_ours = fork();
+  if (fork_of_ours == 0) {
+    codex_server_request_release(request);
+    codex_client_free(client);
+    _exit(0);
+  }
+  check(waitpid(fork_of_ours, &status, 0) == fork_of_ours && status == 0);
+  check_written(server, "");
+  check(codex_client_answer(client, request, "{}", 2) == CODEX_ERROR_NONE);
+  check_written(server, "{\"id\":7,\"result\":{}}\n");
+  codex_server_request_release(request);
   codex_client_free(client);
   close(server);
 }
@@ -363,7 +382,8 @@ void client_spec(void) {
   it("a request that isn't answered ends in time", example_timeout);
   it("one socket for both directions can be attached", example_attach);
   it("answers to the server are written at once", example_answers_at_once);
-  it("the answer to a request that is let go is written without another event", example_let_go);
+  it("the answer to a request that is let go is written at once", example_let_go);
+  it("a fork that lets go of a request answers nothing", example_let_go_in_a_fork);
   it("an answer that can't be written yet doesn't make the caller spin", example_stuck);
   it("what is never written doesn't either, at the end", example_stuck_at_the_end);
   it("what the server has asked by the time of a shutdown is answered", example_asked_at_the_end);

@@ -231,8 +231,7 @@ codex_error_kind cx_session_answer_safely(cx_session *session, codex_server_requ
   return conclude(session, request, status);
 }
 
-void codex_server_request_release(codex_server_request *request) {
-  if (!request) return;
+void cx_server_request_release(codex_server_request *request) {
   if (request->session) cx_session_answer_safely(request->session, request);
   /* there was no memory for the answer, and nobody is left to give it: better the end than to let the server
    * wait */

@@ -51,5 +51,6 @@ codex_error_kind cx_session_answer(cx_session *session, codex_server_request *re
 codex_error_kind cx_session_refuse(cx_session *session, codex_server_request *request, int code,
                                    const char *message);
 codex_error_kind cx_session_answer_safely(cx_session *session, codex_server_request *request);
+void cx_server_request_release(codex_server_request *request);
 
 #endif

@@ -22,6 +22,7 @@
 #define CX_MAX_UNCLAIMED_BYTES ((size_t)16 << 20)
 
 typedef struct cx_session {
+  codex_client *client; /* who writes the output; NULL: nobody does */
   unsigned max_in_flight;
   size_t max_unread;
   cx_frame frame;

@@ -80,6 +80,7 @@ static codex_client *client_new(const codex_options *options, codex_error *error
   }
   cx_process_init(&client->process);
   cx_tail_init(&client->tail);
+  client->session->client = client;
   client->exit_fd = -1;
   client->owner = getpid();
   int status = cx_poller_open(&client->poller);
@@ -403,9 +404,6 @@ static double until(double moment, double now) {
 double codex_client_deadline(const codex_client *client) {
   double now = cx_now(), request = cx_session_deadline(client->session), deadline = -1;
   if (client->more || !cx_list_empty(&client->session->ready)) return 0;
-  /* what was written without the client, such as the answer to a request that was released */
-  bool unwritten = cx_buffer_length(cx_session_output(client->session)) > 0;
-  if (unwritten && client->process.in >= 0 && client->in_interest == 0 && !client->input_broken) return 0;
   if (request >= 0) deadline = until(request, now);
   if (client->gather_until > 0) deadline = sooner(deadline, until(client->gather_until, now));
   if (client->phase == OPEN || client->phase == GONE) return deadline;
@@ -484,6 +482,14 @@ codex_error_kind codex_client_answer_safely(codex_client *client, codex_server_r
   return kind;
 }
 
+void codex_server_request_release(codex_server_request *request) {
+  if (!request) return;
+  codex_client *client = request->session ? request->session->client : NULL;
+  cx_server_request_release(request);
+  /* nobody may come to move the client along; a fork of the owner shares the descriptors only */
+  if (client && client->owner == getpid()) flush(client);
+}
+
 double codex_client_idle(const codex_client *client, const codex_turn *turn) {
   return cx_session_idle(client->session, turn, cx_now());
 }
@@ -491,6 +497,7 @@ double codex_client_idle(const codex_client *client, const codex_turn *turn) {
 void codex_client_tell(codex_client *client, const char *line, size_t length) {
   client->session->now = cx_now();
   cx_session_tell(client->session, line, length);
+  flush(client);
 }
 
 codex_turn *codex_client_turn(codex_client *client, const char *turn_id, size_t length, bool keep_events) {
