@@ -332,7 +332,8 @@ describe("by what the handler returns,", function()
   end)
 end)
 
--- A model that asks for a command of the server's sandbox with more rights, for one that reads what is typed, and types.
+-- A model that asks for a command of the server's sandbox with more rights, for one that reads what is typed, and
+-- types.
 local TERMINAL = [=[return function(_, context)
   local function call(name, arguments)
     return { calls = { { name = name, arguments = arguments } } }
@@ -367,7 +368,7 @@ describe("a request", function()
     kit.cleanup()
   end)
 
-  local function run(input, ...)
+  local function run_with(input, ...)
     local answers, asked = { ... }, {}
     local result = client:thread_start({
       cwd = folder,
@@ -383,14 +384,14 @@ describe("a request", function()
   it("to type something says what, and nothing is typed unless it may", function()
     codex.gather {
       function()
-        local asked = run("typed", "accept", "accept")
+        local asked = run_with("typed", "accept", "accept")
         assert.same({ "command", "writeStdin" }, { asked[2].kind, asked[2].params.kind })
         assert.equal(asked[1].item_id, asked[2].item_id)
         assert.truthy(asked[2].summary:find "^write to the command: write_stdin %-%-session%-id %d+ 'hello")
         assert.same({ "accept", "cancel", "decline" }, asked[2].decisions)
       end,
       function()
-        local _, result = run("untyped", "accept", "decline")
+        local _, result = run_with("untyped", "accept", "decline")
         assert.equal("Done.", result.final_response)
       end,
     }
@@ -399,13 +400,13 @@ describe("a request", function()
   end)
 
   it("to run a command with more rights says with which", function()
-    local asked = run("more", "decline")
+    local asked = run_with("more", "decline")
     assert.equal(("run: true, with write /srv/a (in %s): may I?"):format(folder), asked[1].summary)
   end)
 
   it("to move a file says where to", function()
     kit.write_file(folder .. "/old.txt", "old\n")
-    local asked = run("move", "accept")
+    local asked = run_with("move", "accept")
     assert.equal(("change %s/old.txt to %s/new.txt (update)"):format(folder, folder), asked[1].summary)
     assert.equal("new\n", kit.read_file(folder .. "/new.txt"))
   end)
