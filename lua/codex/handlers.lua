@@ -160,10 +160,13 @@ end
 
 -- Calls a handler, while its thread knows whom its turn waits for.
 local function ask(request, handler)
-  local lane, me = request._client._lanes[request.thread_id or ""], task.running()
-  if lane then lane.asking[me] = request end
-  local returned, answer = task.attempt(handler, request)
-  if lane then lane.asking[me] = nil end
+  local lane, me = request._client._lanes[request.thread_id or ""], nil
+  local returned, answer = task.attempt(function()
+    me = task.running() -- in PUC Lua 5.1 one of its own
+    if lane then lane.asking[me] = request end
+    return handler(request)
+  end)
+  if lane and me then lane.asking[me] = nil end
   return returned, answer
 end
 

@@ -86,14 +86,13 @@ local function wait_in_line(lane, place, deadline)
   return task.park(lane, deadline, true)
 end
 
---- Raises `deadlock` for a handler that would wait for the end of the turn which waits for its answer.
----@param lane codex.Lane
-function M.check_wait(lane)
+-- Raises for a handler that would wait for the end of the turn which waits for its answer.
+local function check_wait(lane)
   local me = task.running()
   local request = me and lane.asking[me]
-  if not request or not request:_is_open() then return end
-  local message = "%s: the turn waits for the handler's answer, so the handler can't wait for its end, or for another "
-    .. "turn on the thread: take a thread of its own for that"
+  if not request or not request:_is_open() or lane.turn and lane.turn._interrupted then return end
+  local message = "%s: the thread's turn waits for the handler's answer, and the handler for another turn on the "
+    .. "thread: take a thread of its own for that"
   errors.raise("deadlock", message:format(request.method))
 end
 
@@ -104,7 +103,7 @@ end
 ---@param deadline? number on the core's clock
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise; then the place is given up
 function M.line_up(lane, place, deadline)
-  M.check_wait(lane)
+  check_wait(lane)
   lane.queue[#lane.queue + 1] = place
   while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
     local reason = wait_in_line(lane, place, deadline)

@@ -4,7 +4,6 @@ local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local inputs = require "codex.input"
-local lanes = require "codex.lane"
 local lazy = require "codex.lazy"
 local loop = require "codex.loop"
 local options_of = require "codex.options"
@@ -253,7 +252,6 @@ end
 ---@return codex.TurnResult
 function Turn:run(options)
   check_run(options or {})
-  if not self:_ended() then lanes.check_wait(lanes.of(self._client, self.thread_id)) end
   if not self._streamed then self._core:forget_events() end
   self:_await_end(self._deadline, self._give_up)
   return self:_outcome(options)
@@ -456,6 +454,7 @@ function Turn:interrupt()
     id = self:_other_id(id)
     err = not self:_ended() and self:_send_interrupt(id) or nil
   end
+  self._interrupted = not err
   -- it ended while the request was under way
   if err and err.reason ~= "no_active_turn" then error(err, 0) end
 end
