@@ -717,6 +717,7 @@ describe("a handler", function()
       local message = server:expect "spec/go on"
       server:notify("serverRequest/resolved", { threadId = "t", requestId = 7 })
       server:reply(message, {})]], {
+      request_timeout = 5,
       approval_handler = function(request)
         request:when_cancelled(function()
           cancelled = true

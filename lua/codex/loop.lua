@@ -238,11 +238,14 @@ end
 ---@param limit number?
 ---@param seen? integer how many rounds the caller knows of: if there were more, nothing is waited for
 function M.turn(limit, seen)
+  local outer = collecting
+  collecting = false -- a finalizer that runs the loop in the midst of it is told of what becomes ready
   local ok, err = go_round(limit, seen)
   if due then
     due = false
     pump()
   end
+  collecting = outer
   look_again()
   if not ok then error(err, 0) end
 end
