@@ -251,7 +251,24 @@ completed
     assert.truthy(kit.read_file(folder .. "/model.lua"))
   end)
 
-  it("hello.lua runs with plain lua as well", function()
+  -- copas is packaged for 5.1 and 5.2 only
+  local WITH_COPAS = "LUA_PATH=\"${LUA_PATH:-;};;/usr/share/lua/5.2/?.lua\""
+
+  it("luv.lua streams a turn while libuv's clock goes on", function()
+    local text = run("luv.lua", "'Why not?'")
+    assert.truthy(text:find '^You said "Why not%?"[^\n]*\n%[completed, while the clock went on: %a+%]\n$', text)
+  end)
+
+  it("cqueues.lua and copas.lua wait for two turns at once as their loops wait", function()
+    for _, example in ipairs { "cqueues.lua", "copas.lua" } do
+      local text = run(example, "", WITH_COPAS)
+      assert.truthy(text:find('You said "Name a prime number."', 1, true), text)
+      assert.truthy(text:find('You said "Name a river in Asia."', 1, true), text)
+      assert.truthy(not text:find "error" and not text:find "no answer", text)
+    end
+  end)
+
+  it("hello.lua and those of the loops run with plain lua as well", function()
     if not kit.lua:find "lua5%.4$" then return end -- the examples are written for 5.4
     local home = kit.home()
     local words = {}
@@ -261,10 +278,12 @@ completed
       end
     end
     table.sort(words) -- "-u NAME" comes before "NAME=VALUE"
-    local pipe = io.popen(("env %s CODEX_BIN='%s' '%s' examples/hello.lua 2>&1"):format(
-      table.concat(words, " "), kit.codex_bin, kit.lua))
-    local text = pipe:read "*a"
-    pipe:close()
-    assert.truthy(text:find "^Hello!", text)
+    for _, example in ipairs { "hello", "luv", "cqueues", "copas" } do
+      local pipe = io.popen(("env %s %s CODEX_BIN='%s' '%s' examples/%s.lua 2>&1"):format(
+        table.concat(words, " "), WITH_COPAS, kit.codex_bin, kit.lua, example))
+      local text = pipe:read "*a"
+      pipe:close()
+      assert.truthy(text:find "^Hello!" or text:find '^You said "Name', text)
+    end
   end)
 end)

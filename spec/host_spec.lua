@@ -709,6 +709,24 @@ describe("codex-lua", function()
       tty.shows "interrupted interrupted interrupted"
     end)
 
+    it("reaches a script that runs a loop itself, which ends with its clients", function()
+      for _, loop in ipairs { "uv", "cqueues" } do
+        local model, path = offline(([[
+          local codex = require "codex"
+          local own = codex.use_loop "%s"
+          codex.spawn(function() %s end)
+          if own.run then own.run() else own:loop() end
+          print "the loop has ended"
+        ]]):format(loop, held_turn))
+        local tty = terminal { model, path }
+        tty.shows "got part"
+        tty.type(CTRL_C)
+        tty.shows "the turn is interrupted"
+        tty.ends_with(0)
+        tty.shows "the loop has ended"
+      end
+    end)
+
     it("ends the script the second time", function()
       local model, path = offline(held_turn .. [[
         local ok, err = pcall(codex.sleep, 1000)

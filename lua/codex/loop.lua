@@ -117,13 +117,21 @@ local function deliver_noted()
   end
 end
 
+-- What is to be done after it may be anything.
+local function watch_other(fd, fn)
+  return adapter.watch(fd, function()
+    fn()
+    M.wake()
+  end)
+end
+
 -- What is no reason to keep a loop running is watched while there is another.
 local function watch_background()
   local wanted = driving or next(connections) ~= nil
   for fd, other in pairs(watched) do
     if other.background and wanted ~= (other.watch ~= nil) then
       if wanted then
-        other.watch = adapter.watch(fd, other.fn)
+        other.watch = watch_other(fd, other.fn)
       else
         adapter.unwatch(other.watch)
         other.watch = nil
@@ -360,7 +368,7 @@ end
 function M.watch(fd, fn, background)
   local before = watched[fd]
   if before and before.watch then adapter.unwatch(before.watch) end
-  watched[fd] = fn and { fn = fn, background = background, watch = not background and adapter.watch(fd, fn) or nil }
+  watched[fd] = fn and { fn = fn, background = background, watch = not background and watch_other(fd, fn) or nil }
   watch_background()
 end
 
@@ -445,7 +453,7 @@ local function adopt(loop)
   adapter, armed = loop, nil
   adapter.is_alive = adapter.is_alive or yes
   for fd, other in pairs(watched) do
-    other.watch = other.watch and adapter.watch(fd, other.fn)
+    other.watch = other.watch and watch_other(fd, other.fn)
   end
   if woken then adapter.wake(on_wake) end
 end
