@@ -27,6 +27,9 @@ local roots, docs = { kind = "project_roots" }, { kind = "project_roots", subpat
 
 -- Asked for, granted.
 local within = {
+  { entries(at("write", "/a"), at("read", "/a/b")), entries(at("write", "/a"), at("read", "/a/b")) },
+  { entries(at("write", "/a"), at("read", "/a/b")), entries(at("read", "/a")) },
+  { entries(at("write", "/a"), at("read", "/a/b")), entries(at("write", "/a/c")) },
   { { network = { enabled = true } }, { network = { enabled = true } } },
   { { network = { enabled = true } }, { network = { enabled = false } } },
   { { network = { enabled = true } }, { network = {} } },
@@ -53,6 +56,10 @@ local within = {
 }
 
 local beyond = {
+  { entries(at("write", "/a"), at("read", "/a/b")), entries(at("write", "/a")) },
+  { entries(at("write", "/a"), at("read", "/a/b")), entries(at("write", "/a/b")) },
+  { entries(at("write", "/a"), at("deny", "/a/b")),
+    entries(at("write", "/a"), at("deny", "/a/b"), at("write", "/a/b/c")) },
   { { network = { enabled = false } }, { network = { enabled = true } } },
   { {}, { network = { enabled = true } } },
   { nil, { network = { enabled = true } } },

@@ -34,10 +34,28 @@ end
 
 local lesser = { read = { write = true }, deny = { read = true, write = true } }
 
-local function is_entry_within(granted, asked)
+-- Of the entries that cover a place the narrowest holds.
+local function narrowest(place, entries)
+  local found
+  for _, entry in ipairs(entries) do
+    if type(entry) == "table" and is_place_within(place, entry.path) then
+      if not found or is_place_within(entry.path, found.path) then found = entry end
+    end
+  end
+  return found
+end
+
+local function is_lesser(access, other)
+  return lesser[access] ~= nil and lesser[access][other] == true
+end
+
+local function are_entries_within(granted, asked)
   if type(granted) ~= "table" or type(asked) ~= "table" then return false end
-  local access = granted.access == asked.access or (lesser[granted.access] or {})[asked.access]
-  return access and is_place_within(granted.path, asked.path) or false
+  for _, entry in ipairs(granted) do
+    local over = type(entry) == "table" and narrowest(entry.path, asked)
+    if not over or entry.access ~= over.access and not is_lesser(entry.access, over.access) then return false end
+  end
+  return true
 end
 
 -- Whether each of a list is within one of another.
@@ -53,18 +71,32 @@ local function all_within(granted, asked, is_one_within)
   return true
 end
 
--- What was to be kept out of a folder has to stay out of it.
-local function keeps_denied(granted, asked)
-  local denied = {}
+-- Whether an entry that was asked for takes something back of what another one grants.
+local function restricts(entry, grant)
+  if not is_lesser(entry.access, grant.access) then return false end
+  local comparable = entry.path.type == "path" and type(grant.path) == "table" and grant.path.type == "path"
+  if not comparable then return entry.access == "deny" end
+  return is_inside(entry.path.path, grant.path.path)
+end
+
+-- What was taken back has to be taken back again.
+local function keeps_restrictions(granted, asked)
+  local kept = {}
   for _, entry in ipairs(asked) do
-    if type(entry) == "table" and entry.access == "deny" then denied[#denied + 1] = entry end
+    for _, grant in ipairs(granted) do
+      if type(entry.path) == "table" and restricts(entry, grant) then kept[entry] = true end
+    end
   end
-  return all_within(denied, granted, is_same)
+  local list = {}
+  for entry in pairs(kept) do
+    list[#list + 1] = entry
+  end
+  return all_within(list, granted, is_same)
 end
 
 local lists = {
   entries = function(granted, asked)
-    return all_within(granted, asked, is_entry_within) and (granted[1] == nil or keeps_denied(granted, asked))
+    return are_entries_within(granted, asked) and keeps_restrictions(granted, asked)
   end,
   read = function(granted, asked)
     return all_within(granted, asked, is_inside)
