@@ -425,6 +425,8 @@ describe("ask.prompt", function()
     end
     tty:type "2\n"
     assert.truthy(plain(tty:shows(OPEN)):find("  Which\\x1b?\n", 1, true))
+    tty:type "3\n" -- there are two
+    tty:shows(OPEN)
     tty:type " Green \n"
     tty:shows(FREE)
     tty:type "3\n"

@@ -336,6 +336,12 @@ describe("A call of a tool", function()
     failure("The tool failed: nil", function()
       error()
     end)
+    failure("The tool failed: it raised a table", function()
+      error { code = 1 }
+    end)
+    failure("The tool failed: no ink", function()
+      error { message = "no ink" }
+    end)
     failure("The tool failed: outer", function()
       error(debug.traceback("outer"), 0)
     end)

@@ -46,6 +46,7 @@ local function answer_of(question, line)
     local label = option.label
     if trimmed == tostring(index) or trimmed:lower() == label:lower() then return label end
   end
+  if has_options(question) and trimmed:find "^%d+$" then return nil end -- one of the options was meant
   if takes_text(question) and trimmed ~= "" then return question.is_secret and line or trimmed end
 end
 

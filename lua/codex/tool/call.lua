@@ -70,6 +70,10 @@ local positions = { "^[^\n:]*%.lua:%d+: ", '^%[string ".-"%]:%d+: ', "^%(command
 local function message_of(err)
   local _, text = pcall(tostring, err)
   if type(text) ~= "string" then return "it doesn't say why" end
+  if type(err) == "table" and text:find "^table: " then
+    local message = rawget(err, "message")
+    text = type(message) == "string" and message or "it raised a table"
+  end
   for _, position in ipairs(positions) do
     text = text:gsub(position, "")
   end
