@@ -327,11 +327,25 @@ for _, name in ipairs(loops.names) do
   end)
 end
 
+describe("the loop copas", function()
+  it("refuses descriptors that select can't take", function()
+    local loop = loops.make "copas"
+    loop.unwatch(loop.watch(1023, function() end))
+    for _, fd in ipairs { 1024, 1025 } do
+      local ok, err = pcall(loop.watch, fd, function() end)
+      assert.is_false(ok)
+      assert.equal("overflow", err.kind)
+      assert.truthy(err.message:find(("descriptor %d: they have to be below 1024"):format(fd), 1, true))
+    end
+    settle(loop)
+  end)
+end)
+
 describe("the alarm", function()
   it("is a descriptor that is readable from a moment on, until it is set anew", function()
     local alarm = core.alarm()
     local function readable(seconds)
-      return core.poll({ alarm:fd() }, seconds, {}) == 1
+      return core.poll({ alarm:fd() }, seconds, { false }) == 1
     end
     assert.is_false(readable(0))
     for _, seconds in ipairs { 0, 1e-12, 0.001 } do

@@ -177,6 +177,9 @@ for _, name in ipairs(loops.names) do
       repeat -- until what is left over from before is through
         codex.step(0.001)
       until not client:deadline()
+      for _ = 1, 3 do -- and what that has asked for
+        codex.step(0)
+      end
       seen.calls = 0
       loop.timer(0.05, function()
         over = true
@@ -621,6 +624,20 @@ describe("codex.use_loop", function()
     codex.use_loop(loop)
     client:close()
     refused("there has been a client already", codex.use_loop, "poll")
+  end)
+
+  it("ends the server again that it can't watch", function()
+    local codex = fresh()
+    local loop = loops.plain()
+    function loop.watch()
+      error("no room", 0)
+    end
+    codex.use_loop(loop)
+    local ok, err = pcall(codex.new, kit.fake(ECHO))
+    assert.is_false(ok)
+    assert.equal("spawn_failed", err.kind)
+    assert.equal("no room", err.message)
+    assert.same({}, kit.children "fake_server")
   end)
 
   it("takes over what goes on already", function()

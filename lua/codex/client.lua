@@ -261,6 +261,15 @@ local function initialize(client, options)
   return metadata
 end
 
+-- Has the loop watch a client; where that can't be, the server ends again.
+local function watch(client)
+  local watched, problem = pcall(loop.add, client)
+  if watched then return end
+  open[client] = nil
+  client._core:release()
+  error(errors.is_error(problem) and problem or errors.new("spawn_failed", tostring(problem)), 0)
+end
+
 --- Starts a server and says hello. Returns once it has answered. Raises `spawn_failed` when it can't be started,
 --- `transport_closed` when it ends at once (with its own words), `timeout` when it stays silent.
 --- Protocol: `initialize`, `initialized`.
@@ -292,7 +301,7 @@ function M.new(options)
   client.api = api.new(client)
   client._folder = folder_of(options)
   open[client] = true
-  loop.add(client)
+  watch(client)
   local metadata, err = initialize(client, options)
   if err then
     client:close()

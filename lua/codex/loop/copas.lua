@@ -1,5 +1,5 @@
 --- copas, and with it luasocket: every version, of which the first had neither timers nor a way to tell its threads.
---- Descriptors from 1024 on can't be watched, as `select` can't.
+--- Descriptors from 1024 on can't be watched, as they are no business of `select`.
 ---
 --- Copas knows sockets only, so what it is to wait for are objects that look like one to `socket.select`, and whose
 --- descriptor changes: none while there is nothing to wait for, one that always is readable to be called at once.
@@ -9,6 +9,7 @@ local errors = require "codex.error"
 local timers = require "codex.timers"
 
 local NONE = -1 -- a descriptor that select leaves out
+local MOST_DESCRIPTORS = 1024 -- what select takes
 
 local Socket = {}
 Socket.__index = Socket
@@ -102,6 +103,10 @@ return function()
   end
 
   function loop.watch(fd, fn)
+    if fd >= MOST_DESCRIPTORS then
+      local message = "copas can't watch descriptor %d: they have to be below %d"
+      errors.raise("overflow", message:format(fd, MOST_DESCRIPTORS))
+    end
     local socket = new_socket(fd)
     add_thread(function()
       while not socket.over do
