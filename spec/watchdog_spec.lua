@@ -141,7 +141,11 @@ describe("idle_timeout", function()
     local client, home = kit.client()
     local thread = client:thread_start()
     home:stop() -- nobody listens there any more
-    local turn = thread:turn("go", { idle_timeout = 0.5 })
+    local turn = thread:turn("go", { idle_timeout = 0.5 }) -- which counts while somebody waits for the turn
+    assert.is_true(kit.eventually(function()
+      codex.step(0.01)
+      return turn.retrying ~= nil
+    end))
     assert.is_true(turn:stream { "error" }().params.will_retry)
     local err = failure(turn.run, turn)
     assert.same({ "timeout", "interrupted" }, { err.kind, err.result.status })
