@@ -71,6 +71,7 @@ local function wake_waiter(waiter, reason)
   if waiter.reason then return end
   waiter.reason = reason
   if waiter.task then
+    if waiter.task._waiter ~= waiter then return end -- it is only about to wait, and a finalizer has run the loop
     waiter.task._status = "ready"
     push_ready(waiter.task)
   elseif waiter.resume then
@@ -96,7 +97,7 @@ local function take_cancellation(task)
 end
 
 local function wait_in_task(task, waiter)
-  if waiter.reason then return end -- what is ready now will be found running, and left alone
+  if waiter.reason then return end
   task._waiter, task._status = waiter, "waiting"
   coroutine.yield(PARKED)
   task._waiter, task._status = nil, "running"

@@ -129,8 +129,9 @@ return function()
 
   local function call_due()
     clock:run(core.now())
+    local next_ones = {} -- made first, as this may have a finalizer run the loop
     local now = woken
-    woken = {}
+    woken = next_ones
     for _, fn in ipairs(now) do
       fn()
     end

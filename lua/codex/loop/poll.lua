@@ -57,8 +57,9 @@ return function()
   function loop.run(limit)
     if not poll(limit) then return end
     clock:run(core.now())
+    local next_ones = {} -- made first, as this may have a finalizer run the loop
     local now = woken
-    woken = {}
+    woken = next_ones
     for _, fn in ipairs(now) do
       fn()
     end

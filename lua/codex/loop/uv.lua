@@ -96,8 +96,9 @@ return function(uv)
     waking:start(function()
       called()
       stop(waking)
+      local next_ones = {} -- made first, as this may have a finalizer run the loop
       local now = woken
-      woken = {}
+      woken = next_ones
       for _, one in ipairs(now) do
         one()
       end
