@@ -87,6 +87,7 @@ build = {
     ["codex.error"] = "lua/codex/error.lua",
     ["codex.goal"] = "lua/codex/goal.lua",
     ["codex.grant"] = "lua/codex/grant.lua",
+    ["codex.group"] = "lua/codex/group.lua",
     ["codex.handler_error"] = "lua/codex/handler_error.lua",
     ["codex.handlers"] = "lua/codex/handlers.lua",
     ["codex.input"] = "lua/codex/input.lua",

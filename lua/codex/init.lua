@@ -9,6 +9,7 @@ local channels = require "codex.channel"
 local client = require "codex.client"
 local core = require "codex.core"
 local errors = require "codex.error"
+local group = require "codex.group"
 local inputs = require "codex.input"
 local json = require "codex.json"
 local lazy = require "codex.lazy"
@@ -60,13 +61,13 @@ local codex = {
   ---@module "codex.ask"
   ask = lazy "codex.ask",
 
-  run = task.run,
+  run = group.run,
   spawn = task.spawn,
-  gather = task.gather,
+  gather = group.gather,
   sleep = task.sleep,
-  timeout = task.timeout,
+  timeout = group.timeout,
   pcall = task.attempt,
-  scope = task.scope,
+  scope = group.scope,
   channel = channels.channel,
   event = channels.event,
   wait = task.wait,

@@ -8,7 +8,6 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local loop = require "codex.loop"
-local options_of = require "codex.options"
 local yields = require "codex.yields"
 
 local M = {}
@@ -147,8 +146,14 @@ function M.check_can_wait()
   if not M.can_wait() then error(refusal(), 0) end
 end
 
--- As park, but what ends the wait otherwise is answered: "deadlock" or "failed", and the error.
-local function try_park(source, deadline, outside, seen)
+--- As park, but what ends the wait otherwise is answered: "deadlock" or "failed", and the error.
+---@param source codex.Waiter[]
+---@param deadline? number
+---@param outside? boolean
+---@param seen? integer
+---@return string reason
+---@return codex.Error? failure
+function M.try_park(source, deadline, outside, seen)
   local own = yielding_task()
   local owner = M.running() or current
   if take_cancellation(owner) then return "cancelled" end
@@ -182,7 +187,7 @@ end
 --- has run the loop since then may have done it, and then this is "woken" at once
 ---@return "woken"|"timeout"|"cancelled"
 function M.park(source, deadline, outside, seen)
-  local reason, failure = try_park(source, deadline, outside, seen)
+  local reason, failure = M.try_park(source, deadline, outside, seen)
   if failure then error(failure, 0) end
   return reason
 end
@@ -390,7 +395,13 @@ end
 
 local spawned = 0 -- how many tasks there have been, to know their order
 
-local function new_task(group, parent, fn, ...)
+--- A new task that runs `fn(...)` when the loop is next driven.
+---@param group codex.TaskGroup? that it belongs to, with all it starts
+---@param parent codex.Task? with which it ends
+---@param fn function
+---@param ... any
+---@return codex.Task
+function M.new(group, parent, fn, ...)
   spawned = spawned + 1
   local task = setmetatable({
     _arguments = pack(...),
@@ -435,7 +446,7 @@ function M.spawn(fn, ...)
     parent = parent._inside
   end
   if parent and parent._is_background then parent = nil end
-  return new_task(current and current._group, parent, fn, ...)
+  return M.new(current and current._group, parent, fn, ...)
 end
 
 --- Starts a task of the module's own, which no `codex.run` waits for. What it starts goes on after it: it may be a
@@ -444,7 +455,7 @@ end
 ---@param ... any
 ---@return codex.Task
 function M.background(fn, ...)
-  local task = new_task(nil, nil, fn, ...)
+  local task = M.new(nil, nil, fn, ...)
   task._is_background = true
   return task
 end
@@ -458,7 +469,10 @@ function Task:__tostring()
   return "codex task (" .. self._status .. ")"
 end
 
-local function is_over(task)
+--- Whether a task has ended, and all that end with it.
+---@param task codex.Task
+---@return boolean
+function M.is_over(task)
   return task._status == "done" or task._status == "failed" or task._status == "cancelled"
 end
 
@@ -466,25 +480,20 @@ end
 local function try_await(task, deadline)
   while true do
     local seen = loop.rounds()
-    if is_over(task) then return "woken" end
-    local reason, failure = try_park(task._done, deadline, false, seen)
+    if M.is_over(task) then return "woken" end
+    local reason, failure = M.try_park(task._done, deadline, false, seen)
     if reason ~= "woken" then return reason, failure end
   end
 end
 
-local function await(task, deadline)
+--- Waits until a task has ended or the moment `deadline` has come; raises when nothing could end the wait.
+---@param task codex.Task
+---@param deadline? number on the core's clock
+---@return "woken"|"timeout"|"cancelled"
+function M.await(task, deadline)
   local reason, failure = try_await(task, deadline)
   if failure then error(failure, 0) end
   return reason
-end
-
--- The one of a set that ended first, or nil.
-local function first_ended(tasks)
-  local first
-  for task in pairs(tasks) do
-    if not first or task._ended_as < first._ended_as then first = task end
-  end
-  return first
 end
 
 --- What a task returned, if it has ended well by then; its failure is nobody's concern.
@@ -492,11 +501,14 @@ end
 ---@param deadline number
 ---@return any ...
 function M.result_until(task, deadline)
-  await(task, deadline)
+  M.await(task, deadline)
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
 end
 
-local function outcome(task)
+--- Returns what a task that has ended returned, or raises what it raised, which thereby is somebody's concern.
+---@param task codex.Task
+---@return any ...
+function M.outcome(task)
   task._joined = true
   if task._group then task._group.failed[task] = nil end
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
@@ -509,8 +521,8 @@ end
 function Task:join()
   if M.running() == self then errors.argument "join: a task can't wait for itself" end
   self._joined = true
-  if await(self) == "cancelled" then M.raise_cancelled() end
-  return outcome(self)
+  if M.await(self) == "cancelled" then M.raise_cancelled() end
+  return M.outcome(self)
 end
 
 --- Waits for a task to end, at most so many seconds, also where nobody can wait because the loop is running already:
@@ -527,13 +539,13 @@ function M.wait(task, seconds)
   task._joined = true
   local deadline = seconds and core.now() + seconds
   if M.can_wait() then
-    if await(task, deadline) == "cancelled" then M.raise_cancelled() end
+    if M.await(task, deadline) == "cancelled" then M.raise_cancelled() end
   else
     loop.block(function()
-      return is_over(task)
+      return M.is_over(task)
     end, deadline)
   end
-  if is_over(task) then return outcome(task) end
+  if M.is_over(task) then return M.outcome(task) end
   if not deadline or core.now() < deadline then errors.raise("cancelled", "the wait was interrupted") end
   errors.raise("timeout", ("the task has not ended after %g seconds"):format(seconds))
 end
@@ -541,7 +553,7 @@ end
 --- Asks the task to end: where it waits, or waits next, it gets an error of kind `cancelled`, once. A task that
 --- hasn't begun never does. Returns at once; nothing happens if it has ended.
 function Task:cancel()
-  if is_over(self) or self._cancelling then return end
+  if M.is_over(self) or self._cancelling then return end
   self._cancelling = true
   if self._arguments then
     self._error = errors.new("cancelled", "the task was cancelled")
@@ -552,9 +564,11 @@ function Task:cancel()
   end
 end
 
--- Cancels tasks and waits until they have ended, even if the caller is cancelled meanwhile, which it answers. One that
--- went on to wait for what can't come is left alone.
-local function cancel_all(tasks)
+--- Cancels tasks and waits until they have ended, even if the caller is cancelled meanwhile, which it answers. One
+--- that went on to wait for what can't come is left alone.
+---@param tasks codex.Task[]
+---@return boolean cancelled
+function M.cancel_all(tasks)
   local cancelled = false
   for _, task in ipairs(tasks) do
     task._joined = true
@@ -571,82 +585,15 @@ local function cancel_all(tasks)
   return cancelled
 end
 
-local function tasks_of(group)
+--- The tasks of a group that haven't ended.
+---@param group codex.TaskGroup
+---@return codex.Task[]
+function M.of_group(group)
   local tasks = {}
   for task in pairs(unfinished) do
     if task._group == group then tasks[#tasks + 1] = task end
   end
   return tasks
-end
-
--- Waits until a task is over and all that belong to its group, and cancels those that are left when it fails; when
--- `at_once` is set, also when one of the others does that nobody joined.
-local function await_group(group, task, at_once)
-  local reason, failure = "woken", nil
-  while group.open > 0 and reason == "woken" do
-    local ended_badly = is_over(task) and task._status ~= "done"
-    if ended_badly or at_once and next(group.failed) then break end
-    reason, failure = try_park(group)
-  end
-  group.over = true
-  local cancelled = reason == "cancelled"
-  local failed = first_ended(group.failed)
-  if group.open > 0 then cancelled = cancel_all(tasks_of(group)) or cancelled end
-  if failure and failed then outcome(failed) end -- a task that has failed may be what the others wait for
-  if failure then error(failure, 0) end
-  if cancelled then M.raise_cancelled() end
-end
-
-local function start_group(fn, ...)
-  M.check_can_wait()
-  local group = { open = 0, failed = {} }
-  local task = new_task(group, nil, fn, ...)
-  task._joined, task._waits_for_children = true, true
-  return group, task
-end
-
---- Runs `main(...)` as a task and returns its results once it and what it spawned are done. An error of main cancels
---- what it spawned, and is raised; so is that of a spawned task which nobody joined.
----@param main function
----@param ... any
----@return any ...
-function M.run(main, ...)
-  check_function("run", main)
-  local group, task = start_group(main, ...)
-  await_group(group, task, false)
-  if task._status ~= "done" then return outcome(task) end
-  return outcome(first_ended(group.failed) or task)
-end
-
---- Tasks that belong together.
----@class codex.Scope
-local Scope = {}
-Scope.__index = Scope
-
---- Starts a task that belongs to the scope, wherever it is started from.
----@param fn function
----@param ... any
----@return codex.Task
-function Scope:spawn(fn, ...)
-  check_function("scope:spawn", fn)
-  if self._group.over then errors.argument "scope:spawn: the scope is over" end
-  return new_task(self._group, nil, fn, ...)
-end
-
---- Runs `fn(scope, ...)` and returns its results once all tasks of the scope are done: those started with
---- `scope:spawn`, and with `codex.spawn` by `fn` itself. The first failure, of `fn` or of a task that nobody joined,
---- cancels the rest, and is raised when they have ended.
----@param fn function
----@param ... any
----@return any ...
-function M.scope(fn, ...)
-  check_function("scope", fn)
-  local scope = setmetatable({}, Scope)
-  local group, task = start_group(fn, scope, ...)
-  scope._group = group
-  await_group(group, task, true)
-  if task._status == "failed" then group.failed[task] = true end
-  return outcome(first_ended(group.failed) or task)
 end
 
 --- Waits so many seconds.
@@ -666,28 +613,7 @@ function M.give_way()
   if core.now() - slice_began < SLICE_SECONDS then return end
   if not yields.across_pcall and coroutine.running() then return end
   slice_began = core.now() -- also where nobody can wait
-  if try_park({}, slice_began) == "cancelled" then return "cancelled" end
-end
-
---- Runs `fn(...)` and returns its results; if it takes longer than so many seconds, it is cancelled, and an error of
---- kind `timeout` is raised once it has ended.
----@param seconds number
----@param fn function
----@param ... any
----@return any ...
-function M.timeout(seconds, fn, ...)
-  check_seconds("timeout", seconds)
-  check_function("timeout", fn)
-  M.check_can_wait()
-  local task = M.spawn(fn, ...)
-  task._joined = true
-  local reason = await(task, core.now() + seconds)
-  if reason == "woken" then return outcome(task) end
-  local cancelled = cancel_all { task } or reason == "cancelled"
-  local result = errors.is_error(task._error) and task._error.result or nil
-  if cancelled then M.raise_cancelled { result = result } end
-  if task._status == "done" then return outcome(task) end
-  errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
+  if M.try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end
 
 --- As pcall, for a function that may wait: across a pcall, a task of PUC Lua 5.1 can't, so there the function runs in
@@ -703,66 +629,13 @@ function M.attempt(fn, ...)
   task._joined, task._inside = true, M.running()
   local reason, failure = try_await(task)
   if reason == "cancelled" then
-    cancel_all { task }
+    M.cancel_all { task }
     local result = errors.is_error(task._error) and task._error.result or nil
     return false, errors.new("cancelled", "the task was cancelled", { result = result })
   end
   if failure then return false, failure end
   if task._status == "done" then return true, unpack(task._results, 1, task._results.n) end
   return false, task._error
-end
-
-local function check_gather(functions, options)
-  if type(functions) ~= "table" then
-    errors.argument("gather: expected a list of functions, got " .. type(functions))
-  end
-  for _, fn in ipairs(functions) do
-    check_function("gather", fn)
-  end
-  options_of.check_names("gather", options, { limit = true })
-  local limit = options.limit
-  if limit ~= nil and (type(limit) ~= "number" or limit < 1) then errors.argument "gather: limit must be at least 1" end
-end
-
---- Runs the functions at once (at most `limit` of them) and returns a list of their first results, in order. The first
---- failure cancels the rest and is raised.
----@param functions function[]
----@param options? { limit?: integer }
----@return any[]
-function M.gather(functions, options)
-  check_gather(functions, options or {})
-  M.check_can_wait()
-  local limit = options and options.limit or math.huge
-  local count, running, ended, results = #functions, {}, {}, {}
-  local started, over = 0, 0
-  local failed, reason, failure = {}, nil, nil
-  local function one(index)
-    results[index] = functions[index]()
-  end
-  while over < count and not next(failed) and (reason == nil or reason == "woken") do
-    while started < count and started - over < limit do
-      started = started + 1
-      local task = M.spawn(one, started)
-      task._joined, task._on_end = true, ended
-      running[task] = true
-    end
-    reason, failure = try_park(ended)
-    for task in pairs(running) do
-      if is_over(task) then
-        running[task], over = nil, over + 1
-        if task._status ~= "done" then failed[task] = true end
-      end
-    end
-  end
-  local rest = {}
-  for task in pairs(running) do
-    rest[#rest + 1] = task
-  end
-  local cancelled = cancel_all(rest) or reason == "cancelled"
-  if failure then error(failure, 0) end
-  if cancelled then M.raise_cancelled() end
-  if next(failed) then outcome(first_ended(failed)) end
-  return results
 end
 
 --- Calls `fn()` once the task has ended; it must not wait.

@@ -2,6 +2,7 @@
 
 local clients = require "codex.client"
 local core = require "codex.core"
+local group = require "codex.group"
 local offline = require "codex.host.offline"
 local options_of = require "codex.options"
 local report = require "codex.host.report"
@@ -125,7 +126,7 @@ end
 -- ---- running ----
 
 local function run_as_task(given, options)
-  local ok, failure = pcall(task.run, function()
+  local ok, failure = pcall(group.run, function()
     stop.aim_at(task.running())
     local ok, failure = xpcall(run_all, report.handler, given, options)
     if not ok then error(failure, 0) end

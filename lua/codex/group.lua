@@ -1,0 +1,179 @@
+--- Tasks that belong together: what runs them waits for all, and ends what is left of them when it goes.
+
+local core = require "codex.core"
+local errors = require "codex.error"
+local options_of = require "codex.options"
+local tasks = require "codex.task"
+
+local M = {}
+
+---@class codex.TaskGroup
+---@field open integer how many of its tasks haven't ended
+---@field failed table<codex.Task, true> those that failed, and that nobody has joined
+---@field over boolean? nobody waits for it any more
+
+-- The one of a set that ended first, or nil.
+local function first_ended(set)
+  local first
+  for task in pairs(set) do
+    if not first or task._ended_as < first._ended_as then first = task end
+  end
+  return first
+end
+
+-- Waits until a task is over and all that belong to its group, and cancels those that are left when it fails; when
+-- `at_once` is set, also when one of the others does that nobody joined.
+local function await_group(group, task, at_once)
+  local reason, failure = "woken", nil
+  while group.open > 0 and reason == "woken" do
+    local ended_badly = tasks.is_over(task) and task._status ~= "done"
+    if ended_badly or at_once and next(group.failed) then break end
+    reason, failure = tasks.try_park(group)
+  end
+  group.over = true
+  local cancelled = reason == "cancelled"
+  local failed = first_ended(group.failed)
+  if group.open > 0 then cancelled = tasks.cancel_all(tasks.of_group(group)) or cancelled end
+  if failure and failed then tasks.outcome(failed) end -- a task that has failed may be what the others wait for
+  if failure then error(failure, 0) end
+  if cancelled then tasks.raise_cancelled() end
+end
+
+local function start_group(fn, ...)
+  tasks.check_can_wait()
+  local group = { open = 0, failed = {} }
+  local task = tasks.new(group, nil, fn, ...)
+  task._joined, task._waits_for_children = true, true
+  return group, task
+end
+
+--- Runs `main(...)` as a task and returns its results once it and what it spawned are done. An error of main cancels
+--- what it spawned, and is raised; so is that of a spawned task which nobody joined.
+---@param main function
+---@param ... any
+---@return any ...
+function M.run(main, ...)
+  tasks.check_function("run", main)
+  local group, task = start_group(main, ...)
+  await_group(group, task, false)
+  if task._status ~= "done" then return tasks.outcome(task) end
+  return tasks.outcome(first_ended(group.failed) or task)
+end
+
+--- Tasks that belong together.
+---@class codex.Scope
+local Scope = {}
+Scope.__index = Scope
+
+--- Starts a task that belongs to the scope, wherever it is started from.
+---@param fn function
+---@param ... any
+---@return codex.Task
+function Scope:spawn(fn, ...)
+  tasks.check_function("scope:spawn", fn)
+  if self._group.over then errors.argument "scope:spawn: the scope is over" end
+  return tasks.new(self._group, nil, fn, ...)
+end
+
+--- Runs `fn(scope, ...)` and returns its results once all tasks of the scope are done: those started with
+--- `scope:spawn`, and with `codex.spawn` by `fn` itself. The first failure, of `fn` or of a task that nobody joined,
+--- cancels the rest, and is raised when they have ended.
+---@param fn function
+---@param ... any
+---@return any ...
+function M.scope(fn, ...)
+  tasks.check_function("scope", fn)
+  local scope = setmetatable({}, Scope)
+  local group, task = start_group(fn, scope, ...)
+  scope._group = group
+  await_group(group, task, true)
+  if task._status == "failed" then group.failed[task] = true end
+  return tasks.outcome(first_ended(group.failed) or task)
+end
+
+--- Runs `fn(...)` and returns its results; if it takes longer than so many seconds, it is cancelled, and an error of
+--- kind `timeout` is raised once it has ended.
+---@param seconds number
+---@param fn function
+---@param ... any
+---@return any ...
+function M.timeout(seconds, fn, ...)
+  tasks.check_seconds("timeout", seconds)
+  tasks.check_function("timeout", fn)
+  tasks.check_can_wait()
+  local task = tasks.spawn(fn, ...)
+  task._joined = true
+  local reason = tasks.await(task, core.now() + seconds)
+  if reason == "woken" then return tasks.outcome(task) end
+  local cancelled = tasks.cancel_all { task } or reason == "cancelled"
+  local result = errors.is_error(task._error) and task._error.result or nil
+  if cancelled then tasks.raise_cancelled { result = result } end
+  if task._status == "done" then return tasks.outcome(task) end
+  errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
+end
+
+local function check_gather(functions, options)
+  if type(functions) ~= "table" then
+    errors.argument("gather: expected a list of functions, got " .. type(functions))
+  end
+  for _, fn in ipairs(functions) do
+    tasks.check_function("gather", fn)
+  end
+  options_of.check_names("gather", options, { limit = true })
+  local limit = options.limit
+  if limit ~= nil and (type(limit) ~= "number" or limit < 1) then errors.argument "gather: limit must be at least 1" end
+end
+
+-- Takes those that are over out of a set of tasks, and keeps which of them failed; how many there were.
+local function take_ended(running, failed)
+  local count = 0
+  for task in pairs(running) do
+    if tasks.is_over(task) then
+      running[task], count = nil, count + 1
+      if task._status ~= "done" then failed[task] = true end
+    end
+  end
+  return count
+end
+
+local function list_of(set)
+  local list = {}
+  for task in pairs(set) do
+    list[#list + 1] = task
+  end
+  return list
+end
+
+--- Runs the functions at once (at most `limit` of them) and returns a list of their first results, in order. The first
+--- failure cancels the rest and is raised.
+---@param functions function[]
+---@param options? { limit?: integer }
+---@return any[]
+function M.gather(functions, options)
+  check_gather(functions, options or {})
+  tasks.check_can_wait()
+  local limit = options and options.limit or math.huge
+  local running, ended, failed, results = {}, {}, {}, {}
+  local started, over = 0, 0
+  local reason, failure = "woken", nil
+  local function one(index)
+    results[index] = functions[index]()
+  end
+  while over < #functions and not next(failed) and reason == "woken" do
+    while started < #functions and started - over < limit do
+      started = started + 1
+      local task = tasks.spawn(one, started)
+      task._joined, task._on_end = true, ended
+      running[task] = true
+    end
+    reason, failure = tasks.try_park(ended)
+    over = over + take_ended(running, failed)
+  end
+  local cancelled = tasks.cancel_all(list_of(running)) or reason == "cancelled"
+  if failure then error(failure, 0) end
+  if cancelled then tasks.raise_cancelled() end
+  if next(failed) then tasks.outcome(first_ended(failed)) end
+  return results
+end
+
+return M
