@@ -1,10 +1,13 @@
 # codex-lua: `make demo` and `make test` install what is missing (Debian packages, the pinned server), build, and run.
 #
 #   make                     build/codex-lua, build/libcodex.a, build/5.4/codex/core.so
+#   make modules             build/<version>/codex/core.so for each Lua
 #   make demo                one real turn through the real app-server, offline
 #   make test                everything that must be green; SPECS=spec/x_spec.lua and FILTER=words for a part of it,
 #                            JOBS=1 for one thing after the other (default: as many at once as there are cores)
 #   make test SANITIZE=1     the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/sanitize
+#   make test LUA=luajit     the specs on another Lua
+#   make test-all            the specs on each Lua, one after the other
 #   make bench               measures, decides nothing
 #   make generate            the protocol's tables and types, from the pinned server's own schema
 #   make generate-diff OLD=0.168.0 NEW=0.169.0
@@ -21,8 +24,16 @@ LUA = lua5.4
 
 # --- which Lua, and where things go ---------------------------------------------------------------
 
-LUA_VERSION = $(patsubst lua%,%,$(filter-out luajit,$(LUA)))$(filter luajit,$(LUA))
+LUAS = lua5.4 lua5.3 lua5.2 lua5.1 luajit
+# What the host carries in itself, and what is meant where nothing is said.
 HOST_LUA = lua5.4
+OTHER_LUAS = $(filter-out $(HOST_LUA),$(LUAS))
+ifeq ($(filter $(LUA),$(LUAS)),)
+  $(error LUA=$(LUA): there are $(LUAS))
+endif
+# $(call version_of,lua5.1): 5.1
+version_of = $(patsubst lua%,%,$(filter-out luajit,$(1)))$(filter luajit,$(1))
+LUA_VERSION = $(call version_of,$(LUA))
 # $(call lua_cflags,lua5.4): where its headers are
 lua_cflags = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(1)))
 
@@ -200,11 +211,15 @@ run-test: export LSAN_OPTIONS = suppressions="$(ROOT)/$(BUILD)/leaks":print_supp
 run-demo: $(PROGRAM)
 	@$(PROGRAM) --offline examples/hello.lua
 
+# What no Lua has a part in need not be tested with each.
+OTHER_LUA = $(filter $(OTHER_LUAS),$(LUA))
+
 # Leaks that aren't ours: the shells and tools that specs run under the preloaded sanitizer.
-run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(C_SPECS) $(C_EXAMPLES)
+run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(if $(OTHER_LUA),,$(C_SPECS)) $(C_EXAMPLES)
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
-	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(foreach spec,$(C_SPECS),'counts=$(spec)') \
-	  $(if $(SANITIZE),,'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)') "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
+	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(if $(OTHER_LUA),,$(foreach spec,$(C_SPECS),'counts=$(spec)')) \
+	  $(if $(OTHER_LUA)$(SANITIZE),,'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)') \
+	  "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
 
 run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 	@$(LUA) spec/bench/run.lua
@@ -212,9 +227,15 @@ run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 # --- what people call -----------------------------------------------------------------------------
 # Packages come before anything that asks pkg-config, hence the second make.
 
-DEMO_PACKAGES = gcc libc6-dev make pkg-config lua5.4 liblua5.4-dev lua-cjson lua-socket
+# Each Lua with its headers.
+PACKAGES_lua5.4 = lua5.4 liblua5.4-dev
+PACKAGES_lua5.3 = lua5.3 liblua5.3-dev
+PACKAGES_lua5.2 = lua5.2 liblua5.2-dev
+PACKAGES_lua5.1 = lua5.1 liblua5.1-0-dev
+PACKAGES_luajit = luajit libluajit-5.1-dev
+DEMO_PACKAGES = gcc libc6-dev make pkg-config $(PACKAGES_$(HOST_LUA)) lua-cjson lua-socket
 TEST_PACKAGES = $(DEMO_PACKAGES) lua-busted lua-check clang-format luarocks neovim libluajit-5.1-dev \
-  lua-luv lua-cqueues lua-copas
+  lua-luv lua-cqueues lua-copas $(PACKAGES_$(LUA))
 # npm is needed once, and only if the pinned server isn't there; any npm will do, Debian's only if there is none.
 NPM = $(if $(or $(CODEX_BIN),$(wildcard $(SERVER)/.complete),$(shell command -v npm)),,npm)
 AGAIN = @+$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -228,6 +249,23 @@ test:
 	@.ci/packages $(TEST_PACKAGES) $(NPM)
 	$(AGAIN) server
 	$(AGAIN) run-test
+
+# Each in a make of its own, all of them even if one fails.
+TEST_EACH_LUA = $(LUAS:%=test-%)
+test-all:
+	@$(MAKE) --no-print-directory --keep-going -j1 $(TEST_EACH_LUA)
+
+$(TEST_EACH_LUA):
+	@echo "$(@:test-%=%)"
+	@$(MAKE) --no-print-directory test LUA=$(@:test-%=%)
+
+modules:
+	@.ci/packages $(DEMO_PACKAGES) $(foreach lua,$(OTHER_LUAS),$(PACKAGES_$(lua)))
+	$(AGAIN) $(LUAS:%=module-%)
+
+# What they share is built before them: each is a make of its own.
+$(LUAS:%=module-%): $(LIBRARY) $(BUILD)/module.symbols
+	@$(MAKE) --no-print-directory LUA=$(@:module-%=%) build/$(call version_of,$(@:module-%=%))/codex/core.so
 
 bench:
 	@.ci/packages $(DEMO_PACKAGES) $(NPM)
@@ -266,5 +304,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all demo test bench server generate generate-diff parity lint format clean distclean run-demo run-test run-bench
+.PHONY: all modules $(LUAS:%=module-%) demo test test-all $(TEST_EACH_LUA) bench server generate generate-diff parity lint format clean distclean run-demo run-test run-bench
 .DELETE_ON_ERROR:

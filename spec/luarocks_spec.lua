@@ -1,5 +1,6 @@
 -- `luarocks make` on a copy of the checkout: it writes object files beside the sources.
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local function run(command)
   local pipe = assert(io.popen(command .. " 2>&1; echo status=$?"))
@@ -21,6 +22,14 @@ print(client:thread_start():run("Say hello in one sentence.").final_response)
 client:close()
 ]]
 
+local configuration = 'rocks_servers = {}\nrocks_provided = { ["lua-cjson"] = "2.1.0-1" }\n'
+
+-- A Lua 5.1 to LuaRocks, but with headers of its own.
+if luas.program == "luajit" then
+  local headers = run("pkg-config --variable=includedir luajit"):match "[^\n]+"
+  configuration = configuration .. ('lua_interpreter = "luajit"\nvariables = { LUA_INCDIR = %q }\n'):format(headers)
+end
+
 describe("the rockspec", function()
   after_each(kit.cleanup)
 
@@ -40,20 +49,20 @@ describe("the rockspec", function()
     assert.same(there, listed)
   end)
 
-  it("installs a module that runs a turn", function()
+  it("installs a module that runs a turn, for the Lua that runs this", function()
     local home = kit.home {}
     local folder = kit.folder() .. "/with a space"
     local quoted = "'" .. folder .. "'"
     run("mkdir -p " .. quoted .. " && cp -r src lua include rockspec " .. quoted)
-    write(folder .. "/luarocks.lua", 'rocks_servers = {}\nrocks_provided = { ["lua-cjson"] = "2.1.0-1" }\n')
-    local make = "luarocks --lua-version 5.4 --tree tree make rockspec/codex-scm-1.rockspec"
+    write(folder .. "/luarocks.lua", configuration)
+    local make = ("luarocks --lua-version %s --tree tree make rockspec/codex-scm-1.rockspec"):format(luas.rocks_version)
     local output, status = run("cd " .. quoted .. " && env -u LD_PRELOAD LUAROCKS_CONFIG=luarocks.lua " .. make)
     assert.equal(0, status, output)
     write(folder .. "/script.lua", script)
-    local environment = ("env -u LD_PRELOAD LUA_PATH='%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua;' "
-      .. "LUA_CPATH='%s/lib/lua/5.4/?.so'"):gsub("%%s", (folder .. "/tree"))
-    local script_path = "'" .. folder .. "/script.lua'"
-    output, status = run(("cd / && %s lua5.4 %s '%s' '%s'"):format(environment, script_path, kit.codex_bin, home.dir))
+    local environment = ("env -u LD_PRELOAD LUA_PATH='TREE/share/lua/VERSION/?.lua;TREE/share/lua/VERSION/?/init.lua;' "
+      .. "LUA_CPATH='TREE/lib/lua/VERSION/?.so'"):gsub("%u+", { TREE = folder .. "/tree", VERSION = luas.rocks_version })
+    output, status = run(("cd / && %s %s '%s/script.lua' '%s' '%s'"):format(environment, luas.program, folder,
+      kit.codex_bin, home.dir))
     assert.equal(0, status, output)
     assert.truthy(output:find("Hello", 1, true), output)
   end)

@@ -6,6 +6,12 @@
 
 local luas = {}
 
+--- The program that runs this Lua: "lua5.4", "luajit".
+luas.program = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "[%d.]+$"
+
+--- Where LuaRocks puts what it installs for this Lua, and what `--lua-version` takes.
+luas.rocks_version = _VERSION:match "[%d.]+$"
+
 --- `local x <close> = …`, from Lua 5.4 on.
 luas.close = (rawget(_G, "loadstring") or load)("local x <close> = nil") ~= nil
 
