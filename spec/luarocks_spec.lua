@@ -59,10 +59,12 @@ describe("the rockspec", function()
     local output, status = run("cd " .. quoted .. " && env -u LD_PRELOAD LUAROCKS_CONFIG=luarocks.lua " .. make)
     assert.equal(0, status, output)
     write(folder .. "/script.lua", script)
-    local environment = ("env -u LD_PRELOAD LUA_PATH='TREE/share/lua/VERSION/?.lua;TREE/share/lua/VERSION/?/init.lua;' "
-      .. "LUA_CPATH='TREE/lib/lua/VERSION/?.so'"):gsub("%u+", { TREE = folder .. "/tree", VERSION = luas.rocks_version })
-    output, status = run(("cd / && %s %s '%s/script.lua' '%s' '%s'"):format(environment, luas.program, folder,
-      kit.codex_bin, home.dir))
+    local places = { TREE = folder .. "/tree", VERSION = luas.rocks_version }
+    local environment = ("LUA_PATH='TREE/share/lua/VERSION/?.lua;TREE/share/lua/VERSION/?/init.lua;' "
+      .. "LUA_CPATH='TREE/lib/lua/VERSION/?.so'"):gsub("%u+", places)
+    local command = ("cd / && env -u LD_PRELOAD %s %s '%s/script.lua' '%s' '%s'"):format(environment, luas.program,
+      folder, kit.codex_bin, home.dir)
+    output, status = run(command)
     assert.equal(0, status, output)
     assert.truthy(output:find("Hello", 1, true), output)
   end)

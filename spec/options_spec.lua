@@ -435,6 +435,8 @@ describe("codex.new", function()
     { { config_overrides = { "=x" } }, 'codex.new.config_overrides[1]: expected "key=value"' },
     { { config_overrides = { model = print } }, "codex.new.config_overrides: a function can't be written" },
     { { config_overrides = { model = 0 / 0 } }, "codex.new.config_overrides: a number must be finite" },
+    { { config_overrides = { list = { 1, nil, 3 } } }, "codex.new.config_overrides: a nil can't be written" },
+    { { config_overrides = { list = { 1, x = 2 } } }, "codex.new.config_overrides: 'x' can't stand in a list" },
     { { config_overrides = { model = "\255" } }, "codex.new.config_overrides: not valid UTF-8" },
     { { startup_timeout = -1 }, "codex.new.startup_timeout: must not be negative" },
     { { startup_timeout = 0 / 0 }, "codex.new.startup_timeout: must not be negative" },

@@ -2,6 +2,7 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
@@ -55,9 +56,9 @@ end
 
 -- Waits until the reviewer's model is at work.
 local function wait_for_model(turn)
-  for event in turn:stream { "item/started" } do
-    if event.params.item.type == "agentMessage" then break end
-  end
+  luas.each(turn:stream { "item/started" }, function(event)
+    return event.params.item.type == "agentMessage"
+  end)
 end
 
 describe("a review", function()

@@ -184,10 +184,11 @@ describe("an error answer", function()
     { 0, "", "rpc" },
   } do
     local code, message, kind, reason, data = case[1], case[2], case[3], case[4], case[5]
+    local sent = data and ("%q"):format(cjson.encode(data)) or "nil"
     it(("%d %q is %s"):format(code, message, reason or kind), function()
       local client = fake(([[
         server:handshake()
-        server:error(server:read(), %d, %q, %s)]]):format(code, message, data and ("%q"):format(cjson.encode(data))))
+        server:error(server:read(), %d, %q, %s)]]):format(code, message, sent))
       local err = failure(client.request, client, "spec/x", {})
       assert.same({ kind, code, reason, "spec/x" }, { err.kind, err.code, err.reason, err.method })
       assert.same(data, err.data)
@@ -368,8 +369,8 @@ describe("whoever waits when a client is closed whose server has gone by itself"
 
   it("for a notification is told", function()
     local waiting = closed_after_death(function(client)
-      for event in client:notifications() do error(event.method) end
-      return "over"
+      local next_event = client:notifications()
+      return next_event() == nil and "over"
     end)
     assert.equal("over", waiting:join())
   end)
@@ -588,10 +589,10 @@ describe("what the server asks", function()
       for i = 1, 50 do server:request(i, "item/tool/call", { threadId = "T", turnId = "U", callId = "c" .. i }) end
       for i = 1, 50 do server:read() end
       server:reply(server:expect("spec/y"), {})]], { max_in_flight = 1 })
-    codex.gather {
-      function() failure(client.request, client, "spec/x", {}, { timeout = 0.1 }) end,
-      function() client:request("spec/y", {}) end,
-    }
+    local unanswered = codex.spawn(client.request, client, "spec/x", {}, { timeout = 0.1 })
+    local answered = codex.spawn(client.request, client, "spec/y", {})
+    assert.equal("timeout", failure(unanswered.join, unanswered).kind)
+    answered:join()
     client:close()
     assert.equal(50, #answers_in(received))
   end)

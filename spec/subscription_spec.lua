@@ -1,6 +1,7 @@
 --- What reaches those who subscribe: client:on, client:notifications; what a turn tells of the server's retries.
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local task = require "codex.task"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
@@ -223,9 +224,9 @@ describe("client:notifications", function()
     local client = fake [[ notify "configWarning" notify("warning", { message = "w" }) ]]
     local seen = {}
     local reader = codex.spawn(function()
-      for event in client:notifications { "warning" } do
+      luas.each(client:notifications { "warning" }, function(event)
         seen[#seen + 1] = event
-      end
+      end)
     end)
     client:request "go"
     client:close()

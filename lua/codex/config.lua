@@ -18,10 +18,22 @@ local function quote(text)
   return (json:gsub("\127", "\\u007F"))
 end
 
+-- The largest index: what follows a gap counts too, which the length operator leaves to chance.
+local function length_of(list)
+  local length = 0
+  for key in pairs(list) do
+    if type(key) ~= "number" or key < 1 or key % 1 ~= 0 then
+      errors.argument(("codex.new.config_overrides: '%s' can't stand in a list"):format(tostring(key)))
+    end
+    length = math.max(length, key)
+  end
+  return length
+end
+
 local function list_to_toml(list)
   local parts = {}
-  for index, value in ipairs(list) do
-    parts[index] = to_toml(value)
+  for index = 1, length_of(list) do
+    parts[index] = to_toml(list[index])
   end
   return "[" .. table.concat(parts, ", ") .. "]"
 end
@@ -88,12 +100,7 @@ function M.overrides(overrides)
   end
   local list = {}
   if #overrides > 0 then
-    for key in pairs(overrides) do
-      if type(key) ~= "number" then
-        errors.argument(("codex.new.config_overrides: '%s' can't stand in a list"):format(tostring(key)))
-      end
-    end
-    for index = 1, #overrides do
+    for index = 1, length_of(overrides) do
       local override = overrides[index]
       if type(override) ~= "string" or not override:find("=", 2, true) then
         errors.argument(('codex.new.config_overrides[%d]: expected "key=value"'):format(index))
