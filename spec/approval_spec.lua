@@ -1,5 +1,6 @@
 --- Approvals through the real server: what handlers are told, and what their answers do on disk.
 
+local answer_rules = require "codex.answer"
 local asking = require "spec.support.asking"
 local codex = require "codex"
 local kit = require "spec.support.kit"
@@ -294,6 +295,7 @@ describe("by what the handler returns,", function()
       "accept",
       { accept_with_execpolicy_amendment = { execpolicy_amendment = { "touch", command.file } } },
       "cancel",
+      "accept_for_session",
       "decline",
     }, request.decisions)
     assert.equal("codex request " .. request.id .. " (item/commandExecution/requestApproval)", tostring(request))
@@ -329,6 +331,35 @@ describe("by what the handler returns,", function()
     end
     local statistics = client:statistics()
     assert.same({ asked, asked }, { statistics.server_requests, statistics.answers })
+  end)
+end)
+
+describe("a wrong answer", function()
+  local amended = { accept_with_execpolicy_amendment = { execpolicy_amendment = { "ls" } } }
+
+  -- What it is said to be answered with.
+  local function expected(kind, params)
+    local request = { kind = kind, method = "item/x/requestApproval", params = params }
+    request.decisions = answer_rules.decisions(request)
+    local _, message = answer_rules.result(request, "yes")
+    return message:match "expected (.*), a boolean or a table of the protocol's answer, got 'yes'$"
+  end
+
+  it("is told what its request takes", function()
+    local all = "'accept', 'accept_for_session', 'decline', 'cancel'"
+    for _, kind in ipairs { "command", "file_change", "permissions" } do
+      assert.equal(all, expected(kind, {}))
+    end
+    local offered = { "accept", amended, amended, "cancel" }
+    assert.equal("'accept', { accept_with_execpolicy_amendment = ... }, 'cancel', 'accept_for_session', 'decline'",
+      expected("command", { available_decisions = offered }))
+    assert.equal("'accept', 'accept_for_session', 'cancel', 'decline'",
+      expected("command", { available_decisions = { "accept", "acceptForSession", "cancel" } }))
+    for _, kind in ipairs { "writeStdin", "humanCommand" } do
+      assert.equal("'accept', 'decline', 'cancel'", expected("command", { kind = kind }))
+      assert.equal("'accept', 'cancel', 'decline'",
+        expected("command", { kind = kind, available_decisions = { "accept", "cancel" } }))
+    end
   end)
 end)
 

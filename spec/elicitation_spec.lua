@@ -265,9 +265,11 @@ describe("a decision about a tool", function()
   end)
 
   it("is refused when it is none of these", function()
+    local always = '{ action = "accept", persist = "always" }'
+    local offered = "expected one of accept, accept_for_session, " .. always .. ", decline, cancel"
     for message, returned in pairs {
-      ["expected one of accept, accept_for_session, decline, cancel, got 'acept' (did you mean 'accept'?)"] = "acept",
-      ["expected one of accept, accept_for_session, decline, cancel, got number"] = 5,
+      [offered .. ", got 'acept' (did you mean 'accept'?)"] = "acept",
+      [offered .. ", got number"] = 5,
       ["unknown member 'decision' of an answer"] = { decision = "accept" },
       ["expected one of accept, decline, cancel, got 'nil'"] = {},
       ["persist: expected one of what is offered (session, always), got 'forever'"] = { action = "accept",
@@ -278,6 +280,8 @@ describe("a decision about a tool", function()
     end
     assert.equal("persist: expected one of what is offered (), got 'session'",
       refused(elicitation.approval_to_answer, once, { action = "accept", persist = "session" }))
+    assert.equal("expected one of accept, decline, cancel, got 'yes'",
+      refused(elicitation.approval_to_answer, once, "yes"))
   end)
 
   it("is offered as far as the server takes it", function()

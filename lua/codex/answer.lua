@@ -20,6 +20,7 @@ local words = {
 }
 local our_words = { acceptForSession = "accept_for_session" }
 local usual = { "accept", "accept_for_session", "decline", "cancel" }
+local once = { "accept", "decline", "cancel" }
 
 -- The two old methods decide in other words.
 local old_words = {
@@ -31,33 +32,46 @@ local old_words = {
 
 -- ---- decisions ----
 
--- What the server says it takes; `decline` it takes as well where it doesn't say so.
-local function offered(list)
-  local decisions, declines = {}, false
+-- What the server says it takes, and what it takes as well where it doesn't say so.
+local function offered(list, unsaid)
+  local decisions, said = {}, {}
   for index, decision in ipairs(list) do
     decisions[index] = our_words[decision] or decision
-    declines = declines or decision == "decline"
+    said[decisions[index]] = true
   end
-  if not declines then decisions[#decisions + 1] = "decline" end
+  for _, decision in ipairs(unsaid) do
+    if not said[decision] then decisions[#decisions + 1] = decision end
+  end
   return decisions
+end
+
+-- A command to run holds for the session if told so; what is typed into one is asked about each time all the same.
+local function command_decisions(params)
+  local holds = params.kind == nil or params.kind == "command"
+  local list = params.available_decisions
+  if type(list) ~= "table" or #list == 0 then list = holds and usual or once end
+  return offered(list, holds and { "accept_for_session", "decline" } or { "decline" })
 end
 
 --- What an approval may be answered with; nil for what isn't one.
 ---@param request codex.ServerRequest
 ---@return (string|table)[]?
 function M.decisions(request)
-  local kind, list = request.kind, request.params.available_decisions
-  if kind == "permissions" then return offered(usual) end
+  local kind = request.kind
+  if kind == "command" then return command_decisions(request.params) end
+  if kind == "file_change" or kind == "permissions" then return offered(usual, {}) end
   if kind == "mcp_tool" then return elicitations.approval_decisions(request) end
-  if kind == "elicitation" then return { "accept", "decline", "cancel" } end
-  if kind ~= "command" and kind ~= "file_change" then return nil end
-  return offered(type(list) == "table" and #list > 0 and list or usual)
+  if kind == "elicitation" then return offered(once, {}) end
+  return nil
 end
 
 local function expected(request)
-  local names = {}
-  for _, decision in ipairs(request.decisions or usual) do
-    if type(decision) == "string" then names[#names + 1] = "'" .. decision .. "'" end
+  local names, named = {}, {}
+  for _, decision in ipairs(request.decisions) do
+    local member = type(decision) == "table" and tostring((next(decision)))
+    local name = member and ("{ %s = ... }"):format(member) or ("'%s'"):format(decision)
+    if not named[name] then names[#names + 1] = name end
+    named[name] = true
   end
   return table.concat(names, ", ") .. ", a boolean or a table of the protocol's answer"
 end

@@ -254,7 +254,15 @@ local function approval_response(request, returned)
   return answer
 end
 
-local decisions = { "accept", "accept_for_session", "decline", "cancel" }
+-- The decisions as one writes them.
+local function decision_names(request)
+  local names = {}
+  for index, decision in ipairs(M.approval_decisions(request)) do
+    local persist = type(decision) == "table" and decision._meta.persist
+    names[index] = persist and ('{ action = "accept", persist = "%s" }'):format(persist) or decision
+  end
+  return names
+end
 
 --- The protocol's answer for what an approval handler has decided about a tool of an MCP server: true or "accept" for
 --- this call; "accept_for_session" for all calls of this tool in this thread, whatever their arguments (for this one
@@ -272,8 +280,9 @@ function M.approval_to_answer(request, decision)
   end
   if type(decision) == "table" then return approval_response(request, decision) end
   if actions[decision] then return { action = decision } end
-  local got = type(decision) == "string" and "'" .. decision .. "'" .. hint(decision, decisions) or type(decision)
-  return nil, ("expected one of %s, got %s"):format(table.concat(decisions, ", "), got)
+  local names = decision_names(request)
+  local got = type(decision) == "string" and "'" .. decision .. "'" .. hint(decision, names) or type(decision)
+  return nil, ("expected one of %s, got %s"):format(table.concat(names, ", "), got)
 end
 
 return M
