@@ -89,7 +89,9 @@ row("a command is declined: nothing", touch, nil, but(declined, { wrong = expect
 row("a command is declined: a function", touch, function()
   return print
 end, but(declined, { wrong = expects .. "function$" }))
-row("a command is declined: an empty table", touch, {}, but(declined, { wrong = "%.decision: " }))
+row("a command is declined: an empty table", touch, {}, but(declined, { wrong = expects .. "an empty table$" }))
+row("a command is declined: an empty decision", touch, { decision = {} },
+  but(declined, { wrong = expects .. "{ decision = {} }$" }))
 row("a command is declined: a table with a slip", touch, { desicion = "accept" },
   but(declined, { wrong = "unknown option 'desicion'" }))
 row("a command is declined: a decision that isn't one", touch, { decision = "yes" },
@@ -166,6 +168,10 @@ row("no permission is granted: the network, when files were asked for", asks(fol
 row("no permission is granted: writing, when reading was asked for", asks { file_system = { read = { "/srv/a" } } },
   { permissions = folders "/srv/a" }, but(nothing, { wrong = "it grants more than was asked for" }))
 row("no permission is granted: a word that isn't one", asks(network), "yes", but(nothing, { wrong = expects }))
+row("no permission is granted: an empty decision", asks(network), { decision = {} },
+  but(nothing, { wrong = expects .. "{ decision = {} }$" }))
+row("no permission is granted: a decision in a table", asks(network), { decision = "accept" },
+  but(nothing, { wrong = expects .. "{ decision = %.%.%. }$" }))
 row("no permission is granted: a table with a slip", asks(network), { permisions = network },
   but(nothing, { wrong = "unknown option 'permisions'" }))
 row("no permission is granted: a scope that isn't one", asks(network), { permissions = network, scope = "ever" },
@@ -349,6 +355,11 @@ describe("a wrong answer", function()
     local all = "'accept', 'accept_for_session', 'decline', 'cancel'"
     for _, kind in ipairs { "command", "file_change", "permissions" } do
       assert.equal(all, expected(kind, {}))
+    end
+    for _, value in ipairs { {}, { decision = {} } } do
+      local request = { kind = "command", method = "execCommandApproval", params = {}, decisions = { "accept" } }
+      local _, message = answer_rules.result(request, value)
+      assert.truthy(message:find("expected 'accept', a boolean or a table of the protocol's answer, got ", 1, true))
     end
     local offered = { "accept", amended, amended, "cancel" }
     assert.equal("'accept', { accept_with_execpolicy_amendment = ... }, 'cancel', 'accept_for_session', 'decline'",

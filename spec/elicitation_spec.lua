@@ -143,6 +143,7 @@ describe("the answer to a form", function()
       ["colour: expected one of \"red\", \"green\", got \"blue\""] = { name = "Bo", colour = "blue" },
       ["the form has no field 'nam' (did you mean 'name'?)"] = { nam = "Bo" },
       ["the form has no field 'zzz'"] = { name = "Bo", zzz = 1 },
+      ["the form has no field 'decision' (did you mean 'action'?)"] = { decision = "accept" },
       ["expected the form's fields by name, got a list"] = { "Bo" },
     } do
       assert.equal(message, refused(elicitation.to_answer, request, content))
@@ -224,6 +225,8 @@ describe("the answer to a URL", function()
       assert.equal("a URL takes no content: expected true, false, or an action",
         refused(elicitation.to_answer, request, returned))
     end
+    assert.equal("unknown member 'decision' of an answer (did you mean 'action'?)",
+      refused(elicitation.to_answer, request, { decision = "accept" }))
   end)
 end)
 
@@ -270,8 +273,8 @@ describe("a decision about a tool", function()
     for message, returned in pairs {
       [offered .. ", got 'acept' (did you mean 'accept'?)"] = "acept",
       [offered .. ", got number"] = 5,
-      ["unknown member 'decision' of an answer"] = { decision = "accept" },
-      ["expected one of accept, decline, cancel, got 'nil'"] = {},
+      ["unknown member 'decision' of an answer (did you mean 'action'?)"] = { decision = "accept" },
+      ["action: missing, expected one of accept, decline, cancel"] = {},
       ["persist: expected one of what is offered (session, always), got 'forever'"] = { action = "accept",
         persist = "forever" },
       ["persist: only what is accepted can be kept"] = { action = "decline", persist = "always" },

@@ -76,7 +76,15 @@ local function expected(request)
   return table.concat(names, ", ") .. ", a boolean or a table of the protocol's answer"
 end
 
+local function is_empty(value)
+  return type(value) == "table" and next(value) == nil
+end
+
 local function shown(value)
+  if is_empty(value) then return "an empty table" end
+  if type(value) == "table" and value.decision ~= nil then
+    return is_empty(value.decision) and "{ decision = {} }" or "{ decision = ... }"
+  end
   if type(value) ~= "string" then return type(value) end
   return #value > 40 and "a string" or "'" .. value .. "'"
 end
@@ -99,7 +107,7 @@ local function permissions_result(request, value)
   if word == "accept" then return { permissions = request.params.permissions, scope = "turn" } end
   if word == "acceptForSession" then return { permissions = request.params.permissions, scope = "session" } end
   if word then return { permissions = {}, scope = "turn" } end
-  if type(value) ~= "table" then return refuse(request, value) end
+  if type(value) ~= "table" or value.decision ~= nil then return refuse(request, value) end
   if not grants.is_within(value.permissions, request.params.permissions) then
     return nil, "it grants more than was asked for"
   end
@@ -114,10 +122,15 @@ local function free_result(value)
   return nil, "expected a table, got " .. shown(value)
 end
 
+-- Whether a handler has returned a table in which a decision could be.
+local function may_decide(value)
+  return type(value) == "table" and not is_empty(value) and not is_empty(value.decision)
+end
+
 local function old_result(request, value)
   local word = word_of(value)
   if word then return { decision = old_words[word] } end
-  if type(value) ~= "table" then return refuse(request, value) end
+  if not may_decide(value) then return refuse(request, value) end
   return value
 end
 
@@ -126,7 +139,7 @@ local function decision_result(request, value)
   if not request.method:find "/" then return old_result(request, value) end
   local word = word_of(value)
   if word then return { decision = word } end
-  if type(value) ~= "table" then return refuse(request, value) end
+  if not may_decide(value) then return refuse(request, value) end
   if value.decision == nil then return { decision = value } end
   word = words[value.decision]
   return word and options_of.merged(value, { decision = word }) or value

@@ -33,6 +33,16 @@ local function hint(name, known)
   return nearest and (" (did you mean '%s'?)"):format(nearest) or ""
 end
 
+-- As hint, for a member's name: approvals are decided about under another one.
+local function name_hint(name, known)
+  local nearest = hint(name, known)
+  return nearest == "" and name == "decision" and " (did you mean 'action'?)" or nearest
+end
+
+local function unknown_member(name, known)
+  return ("unknown member '%s' of an answer%s"):format(name, name_hint(name, known))
+end
+
 local function sorted_names(map)
   local names = {}
   for name in pairs(map) do
@@ -126,7 +136,7 @@ local function check_names(content, properties)
   local known = sorted_names(properties)
   for name in pairs(content) do
     if properties[name] == nil then
-      return ("the form has no field '%s'%s"):format(tostring(name), hint(tostring(name), known))
+      return ("the form has no field '%s'%s"):format(tostring(name), name_hint(tostring(name), known))
     end
   end
 end
@@ -158,6 +168,7 @@ end
 local function accept(request, content)
   if forms[request.mode] then return fill_form(request, content or {}) end
   if request.mode == "url" then
+    if content and content.decision ~= nil then return nil, unknown_member("decision", actions) end
     if content then return nil, "a URL takes no content: expected true, false, or an action" end
     return { action = "accept" }
   end
@@ -188,9 +199,7 @@ local function check_response(returned, names)
     known[name] = true
   end
   for name in pairs(returned) do
-    if not known[name] then
-      return ("unknown member '%s' of an answer%s"):format(tostring(name), hint(tostring(name), names))
-    end
+    if not known[name] then return unknown_member(tostring(name), names) end
   end
   if returned.content ~= nil and returned.content ~= core.null and type(returned.content) ~= "table" then
     return "content: expected a table, got " .. type(returned.content)
@@ -243,6 +252,7 @@ local function approval_response(request, returned)
   if message then return nil, message end
   local persist = returned.persist
   local answer = { action = returned.action, content = returned.content, _meta = returned._meta }
+  if answer.action == nil then return nil, "action: missing, expected one of " .. table.concat(actions, ", ") end
   if not actions[answer.action] then return act(request, tostring(answer.action)) end
   if persist == nil then return answer end
   if answer.action ~= "accept" then return nil, "persist: only what is accepted can be kept" end
