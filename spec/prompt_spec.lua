@@ -12,6 +12,7 @@ local prompt, ask = codex.approve.prompt, codex.ask.prompt
 local function request(kind, fields)
   fields.kind, fields.params, fields.cancelled = kind, fields.params or {}, false
   fields.reason = fields.params.reason
+  fields.decisions = require("codex.answer").decisions(fields)
   function fields.when_cancelled(self, fn)
     self.on_cancelled = fn
     if self.cancelled then codex.spawn(fn) end
@@ -82,7 +83,9 @@ describe("approve.prompt", function()
         request("mcp_tool", { server_name = "s", persist = { "session" } }),
         command("six", { network_approval_context = { host = "example.org", protocol = "https" },
           additional_permissions = { file_system = { write = { "/etc" } } } }),
-        request("command", {}), request("file_change", {}), request("new", { summary = "something else" }),
+        request("command", {}), request("file_change", {}), request("elicitation", { summary = "something else" }),
+        request("user_input", { questions = {} }), request("new", { summary = "something new" }),
+        command("seven", { kind = "writeStdin", available_decisions = { "accept", "cancel" } }),
       } do
         answers(index, handler, asked):join()
       end
@@ -125,9 +128,19 @@ describe("approve.prompt", function()
     tty:type "n\n"
     assert.truthy(tty:shows(ASKED):find("the server didn't say which", 1, true))
     tty:type "n\n"
-    assert.truthy(tty:shows(ASKED):find("something else", 1, true))
+    shown = tty:shows(ASKED)
+    assert.truthy(shown:find("something else", 1, true))
+    assert.is_nil(shown:find("lways", 1, true))
     tty:type "n\n"
-    tty:shows "13=decline;"
+    -- what can't be answered here isn't asked
+    shown = tty:shows(ASKED)
+    assert.truthy(shown:find "14=nil;%s+15=nil;")
+    assert.is_nil(shown:find("something new", 1, true))
+    assert.truthy(plain(shown):find "Allow it%? %[y%]es, %[n%]o, $")
+    tty:type "a\n"
+    tty:shows(ASKED)
+    tty:type "y\n"
+    tty:shows "16=accept;"
     ends(tty)
   end)
 

@@ -47,7 +47,8 @@ end
 ---@field max_lines? integer of a diff or command to show at once, default 200; the rest is shown on request
 
 --- Asks at the terminal, one question at a time: shows the command as the shell gets it, the diff, the permissions or
---- the tool's parameters, and takes y (accept), n (decline), a (accept for the session) or c (cancel). Other tasks go
+--- the tool's parameters, and takes y (accept), n (decline), a (accept for the session) or c (cancel), as far as the
+--- request does: see its `decisions`. One that has none isn't asked about, and left to the safe answer. Other tasks go
 --- on meanwhile. What the model wrote is shown without its control characters and other invisible ones; a line typed
 --- before a question is shown doesn't answer it. A request that is withdrawn while it is shown is left for the next.
 ---

@@ -180,25 +180,31 @@ local answers = {
   cancel = "cancel",
 }
 
--- Whether what is accepted now may hold for what is the same later on.
-local function may_be_always(request)
-  if request.kind == "mcp_tool" then
-    for _, scope in ipairs(type(request.persist) == "table" and request.persist or { request.persist }) do
-      if scope == "session" then return true end
-    end
-    return false
+local choices = {
+  { "accept", "[y]es" },
+  { "decline", "[n]o" },
+  { "accept_for_session", "[a]lways in this session" },
+  { "cancel", "[c]ancel the turn" },
+}
+
+-- What the request takes, of that.
+local function taken_by(request)
+  local taken = {}
+  for _, decision in ipairs(request.decisions) do
+    taken[decision] = true
   end
-  return request.kind ~= "command" or request.params.kind ~= "humanCommand"
+  return taken
 end
 
-local function choices_line(session, always, left_out)
-  local choices = { "[y]es", "[n]o" }
-  if always then choices[#choices + 1] = "[a]lways in this session" end
-  choices[#choices + 1] = "[c]ancel the turn"
-  if left_out > 0 then choices[#choices + 1] = ("[m]ore (%d lines)"):format(left_out) end
+local function choices_line(session, taken, left_out)
+  local words = {}
+  for _, choice in ipairs(choices) do
+    if taken[choice[1]] then words[#words + 1] = choice[2] end
+  end
+  if left_out > 0 then words[#words + 1] = ("[m]ore (%d lines)"):format(left_out) end
   local others = session:others()
   local waiting = others > 0 and (" (%d more to ask)"):format(others) or ""
-  return ("Allow it? %s%s: "):format(table.concat(choices, ", "), waiting)
+  return ("Allow it? %s%s: "):format(table.concat(words, ", "), waiting)
 end
 
 local function say_withdrawn(session, reason)
@@ -208,10 +214,10 @@ end
 
 -- Asks until there is an answer.
 local function ask(session, request, page, most)
-  local always = may_be_always(request)
+  local taken = taken_by(request)
   local text, left_out = page:shown(most)
   session:forget()
-  session:write("\n" .. text .. choices_line(session, always, left_out))
+  session:write("\n" .. text .. choices_line(session, taken, left_out))
   while true do
     local line, reason = session:read_line()
     if not line then
@@ -220,12 +226,12 @@ local function ask(session, request, page, most)
     end
     local word = line:lower():match "^%s*(.-)%s*$"
     local answer = answers[word]
-    if answer and (always or answer ~= "accept_for_session") then return answer end
+    if answer and taken[answer] then return answer end
     if left_out > 0 and (word == "m" or word == "more") then
       text, left_out = page:shown(math.huge)
       session:write("\n" .. text)
     end
-    session:write(choices_line(session, always, left_out))
+    session:write(choices_line(session, taken, left_out))
   end
 end
 
@@ -255,6 +261,7 @@ function M.new(options)
   check(options)
   local terminal = terminals.at(options.input)
   return function(request)
+    if not request.decisions then return nil end
     local answer, reason = terminals.ask(terminal, request, options.output, function(session)
       local page = new_page(session, wants_color(session, options.color))
       local fill = pages[request.kind] or other_page
