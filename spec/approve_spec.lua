@@ -412,6 +412,36 @@ describe("rules that allow commands", function()
     refused(allowing { "a", 1 }, "approve.rules.allow.commands[2][2]: expected a word as a string, got number")
     refused(allowing(1), "expected a rule as a string or a list of words, got number")
   end)
+
+  it("must be able to match something", function()
+    for word, because in pairs {
+      ["FOO=1"] = "nothing can match it: to a shell 'FOO=1' is no name of a command",
+      ["=ls"] = "'=ls' is no name",
+      ["%1"] = "'%1' is no name",
+      [""] = "'' is no name",
+    } do
+      refused(function()
+        approve.rules { allow = { commands = { { word, "ls" } } } }
+      end, because)
+    end
+    local function allowing(rule)
+      return function()
+        approve.rules { allow = { commands = { "pwd", rule } } }
+      end
+    end
+    refused(allowing "FOO=1 ls", "approve.rules.allow.commands[2]: nothing can match it: to a shell 'FOO=1' is no name")
+    refused(allowing "ls\npwd", "approve.rules.allow.commands[2]: '\\10' is no part of a rule")
+    refused(allowing { "ls", "a\nb" }, "approve.rules.allow.commands[2]: nothing can match it: of control characters "
+      .. "only tabs are read, and this has '\\10'")
+    for _, text in ipairs { "ls | sh", "ls $x", "ls > x", "ls < x", "ls & pwd", "(ls)", "ls `pwd`", "ls \\x" } do
+      refused(allowing(text), "is no part of a rule")
+    end
+    local quoted_words = { "awk", "{ print $1; x |= 'a' }", "\t" }
+    each(rules { allow = { commands = { quoted_words, "ls x=1" } } }, "accept", {
+      [[awk '{ print $1; x |= '"'"'a'"'"' }' ']] .. "\t'",
+      "ls x=1",
+    })
+  end)
 end)
 
 describe("rules that deny commands", function()
@@ -501,6 +531,14 @@ describe("rules that deny commands", function()
     -- without rules that deny there is nothing to hide from
     local lenient = rules { allow = { commands = { "bash *" } } }
     assert.equal("accept", lenient(command "bash -c 'echo $1'"))
+  end)
+
+  it("must name something, unless they are for everything", function()
+    for _, rule in ipairs { { ";" }, "=", "", { "", "'" } } do
+      refused(function()
+        approve.rules { deny = { commands = { rule } } }
+      end, "approve.rules.deny.commands[1]: there is no word in it")
+    end
   end)
 
   it("may deny everything", function()
@@ -642,6 +680,14 @@ describe("rules for paths", function()
         approve.rules { allow = { paths = { rule } } }
       end, message)
     end
+  end)
+
+  it("that allow must be able to match something", function()
+    refused(function()
+      approve.rules { allow = { paths = { "a\nb" } } }
+    end, "approve.rules.allow.paths[1]: nothing can match it: a path with control characters is none to allow")
+    local denying = rules { allow = { paths = { "**" } }, deny = { paths = { "a\nb" } } }
+    assert.equal("decline", denying(file_change { "a\nb" }))
   end)
 
   it("take no time to speak of, whatever they are given", function()

@@ -100,7 +100,8 @@ end
 --- make a link to another one is a rule for that one too. A rule that denies also matches in any folder, below what it
 --- names, and in capitals.
 ---
---- Raises `invalid_argument` for a rule that makes no sense.
+--- Raises `invalid_argument` for a rule that makes no sense, or could never match: one that allows `A=1 make`, for
+--- example, since no command with an assignment is matched.
 ---@param rules codex.approve.Rules
 ---@return codex.ApprovalHandler
 function M.rules(rules)

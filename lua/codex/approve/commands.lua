@@ -77,7 +77,7 @@ local function words_of(where, rule)
     local odd = rule:match "[%z\1-\8\10-\31\127;&|<>()$`\"'\\]"
     if odd then
       local message = "%s: '%s' is no part of a rule, which is words and '*'; words with others in them go into a list"
-      errors.argument(message:format(where, odd))
+      errors.argument(message:format(where, glob.shown(odd)))
     end
     for word in rule:gmatch "%S+" do
       words[#words + 1] = word
@@ -89,15 +89,28 @@ local function words_of(where, rule)
   return words
 end
 
---- Compiles a rule that allows commands. Raises for what isn't one.
+-- Raises for words that no command has which is read here.
+local function check_words(where, words)
+  if words[1]:find("*", 1, true) then
+    errors.argument(where .. ": the command itself must be named; '*' is for what comes after it")
+  end
+  if shell.is_odd_command(words[1]) then
+    errors.argument(("%s: nothing can match it: to a shell '%s' is no name of a command"):format(where, words[1]))
+  end
+  local control = table.concat(words):match(shell.CONTROL)
+  if control then
+    local message = "%s: nothing can match it: of control characters only tabs are read, and this has '%s'"
+    errors.argument(message:format(where, glob.shown(control)))
+  end
+end
+
+--- Compiles a rule that allows commands. Raises for what isn't one, or could never match.
 ---@param where string for messages
 ---@param rule string|string[]
 ---@return table
 function M.allowing(where, rule)
   local words = words_of(where, rule)
-  if words[1]:find("*", 1, true) then
-    errors.argument(where .. ": the command itself must be named; '*' is for what comes after it")
-  end
+  check_words(where, words)
   if words[#words] == "*" then
     words[#words] = nil
     words.open = true
@@ -164,8 +177,9 @@ end
 ---@param rule string|string[]
 ---@return string[]
 function M.refusing(where, rule)
-  local words = {}
-  for _, word in ipairs(shell.all_words(table.concat(words_of(where, rule), " "))) do
+  local words, all = {}, shell.all_words(table.concat(words_of(where, rule), " "))
+  if not all[1] then errors.argument(where .. ": there is no word in it") end
+  for _, word in ipairs(all) do
     if word:find "[^*]" then words[#words + 1] = word end
   end
   return words

@@ -64,6 +64,13 @@ function M.matches_parts(patterns, parts)
   return match(patterns, parts, is_many, M.matches)
 end
 
+--- A character for messages: those that can't be seen by their number, as Lua writes them.
+---@param character string
+---@return string
+function M.shown(character)
+  return character:find "%c" and ("\\%d"):format(character:byte()) or character
+end
+
 --- The parts of a path between its slashes, without empty ones and `.`.
 ---@param path string
 ---@return string[]

@@ -41,6 +41,21 @@ function M.rule(where, pattern)
   return rule
 end
 
+-- What a path that is allowed has none of.
+local CONTROL = "[%z\1-\31\127]"
+
+--- Compiles a rule that allows. Raises for what isn't one, or could never match.
+---@param where string for messages
+---@param pattern string
+---@return { absolute: boolean, parts: string[], text: string }
+function M.allowing(where, pattern)
+  local rule = M.rule(where, pattern)
+  if pattern:find(CONTROL) then
+    errors.argument(where .. ": nothing can match it: a path with control characters is none to allow")
+  end
+  return rule
+end
+
 local function has_upward_part(parts)
   for _, part in ipairs(parts) do
     if part == ".." then return true end
@@ -63,7 +78,8 @@ end
 -- The parts of an absolute path; of another one, as if it began at the folder. Nil where it can't be known where it
 -- leads.
 local function absolute_parts(path, folder)
-  if type(path) ~= "string" or path == "" or path:find "[%z\1-\31\127\\]" or path:sub(-1) == "/" then return nil end
+  if type(path) ~= "string" or path == "" or path:sub(-1) == "/" then return nil end
+  if path:find(CONTROL) or path:find("\\", 1, true) then return nil end
   local parts = glob.parts(path)
   if has_upward_part(parts) then return nil end
   if path:sub(1, 1) == "/" then return parts end

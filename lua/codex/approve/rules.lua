@@ -19,7 +19,7 @@ local function mcp_tool_rule(where, rule)
 end
 
 local compilers = {
-  allow = { commands = commands.allowing, paths = paths.rule, mcp_tools = mcp_tool_rule },
+  allow = { commands = commands.allowing, paths = paths.allowing, mcp_tools = mcp_tool_rule },
   deny = { commands = commands.refusing, paths = paths.rule, mcp_tools = mcp_tool_rule },
 }
 

@@ -91,8 +91,13 @@ local function strict_piece_at(script, from)
   return select(2, script:find('^"([^"\\$`!]*)"', from))
 end
 
--- Whether the shell may read a first word as something else than the name of a command.
-local function is_odd_command(word)
+--- The control characters of which no simple command has any, as a pattern.
+M.CONTROL = "[%z\1-\8\10-\31\127]"
+
+--- Whether the shell may read a first word as something else than the name of a command.
+---@param word string
+---@return boolean
+function M.is_odd_command(word)
   return word == "" or word:find "^%%" ~= nil or word:find("=", 1, true) ~= nil
 end
 
@@ -102,7 +107,7 @@ end
 ---@param script string
 ---@return string[]?
 function M.simple_command(script)
-  if script:find "[%z\1-\8\10-\31\127]" then return nil end
+  if script:find(M.CONTROL) then return nil end
   local words, word, starts, position = {}, nil, true, 1
   while position <= #script do
     local to, text = strict_piece_at(script, position)
@@ -119,7 +124,7 @@ function M.simple_command(script)
     starts = word == nil
   end
   if word then words[#words + 1] = word end
-  if not words[1] or is_odd_command(words[1]) then return nil end
+  if not words[1] or M.is_odd_command(words[1]) then return nil end
   return words
 end
 
