@@ -76,12 +76,14 @@ end
 --- command can match a rule that allows, word by word from the first on. In a rule, `*` within a word stands for any
 --- characters; as a word of its own for exactly one word; as the last word for any number of words, none included: so
 --- `ls *` is for `ls`, `ls src` and `ls -l src`. A `*` doesn't stand for options by which common programs run others
---- or write files (`--output`, `-exec`, git's `-c`, …): a rule that means these has to name them. That list can't be
---- complete, and some programs run whatever they are given (`env`, `find`, `xargs`, `make`, interpreters): name their
---- arguments too. The first word has no `*`, and `git` is whatever the server finds under that name on its PATH; a
---- command with slashes matches only a rule with the same. A command that runs in another folder than the thread's
---- isn't matched: many programs do what files there tell them to. So they do in the thread's own, in which the agent
---- may be able to write: a rule for `make test` is one for whatever the agent writes into the Makefile.
+--- or write files (`--output`, `-exec`, `-delete`, git's `-c`, curl's `-o`, sed's `-i`, …): a rule that means these
+--- has to name them. That list can't be complete. And what a program is for is no option: `wget *` saves what it
+--- fetches, `tar *` unpacks, and some run whatever they are given (`env`, `xargs`, `make`, `git bisect run`, shells and
+--- other interpreters, sed and awk among them): name their arguments too. The first word has no `*`, and `git` is
+--- whatever the server finds under that name on its PATH; a command with slashes matches only a rule with the same. A
+--- command that runs in another folder than the thread's isn't matched: many programs do what files there tell them to.
+--- So they do in the thread's own, in which the agent may be able to write: a rule for `make test` is one for whatever
+--- the agent writes into the Makefile.
 ---
 --- Everything else goes to `otherwise`: operators, redirections, variables, substitutions, assignments, globs, braces,
 --- tildes, history, comments, escapes, more than one line, control characters, anything but ASCII outside of quotes, a

@@ -8,44 +8,85 @@ local M = {}
 
 -- ---- allowing ----
 
+local function list_of(text)
+  local list = {}
+  for word in text:gmatch "%S+" do
+    list[#list + 1] = word
+  end
+  return list
+end
+
 -- Options by which common programs run other programs, or write where they are told to: a `*` doesn't stand for them.
 -- This can't be complete; it is for rules that were meant to be harmless.
-local long_options = {}
-for name in
-  ([[command compress-program config config-env config-file checkpoint-action editor eval exec exec-batch exec-path
-  ext-diff git-dir hostname-bin import in-place init-command init-file load open-files-in-pager out outfile output
-  output-directory output-file pager plugin post-checkout pre preload preprocessor rcfile receive-pack require rsh
-  rsh-command script sequence-editor shell template textconv to-command upload-pack use-compress-program
-  work-tree]]):gmatch "%S+"
-do
-  long_options[#long_options + 1] = name
-end
+local long_options = list_of [[command compress-program config config-env config-file checkpoint-action editor eval
+  exec exec-batch exec-path ext-diff git-dir hostname-bin import in-place init-command init-file load
+  open-files-in-pager out outfile output output-directory output-file pager plugin post-checkout pre preload
+  preprocessor rcfile receive-pack require rsh rsh-command script sequence-editor shell template textconv to-command
+  upload-pack use-compress-program work-tree]]
 
 -- Those of find(1), which have one dash.
 local find_options = {}
-for name in ("delete exec execdir fls fprint fprint0 fprintf ok okdir"):gmatch "%S+" do
+for _, name in ipairs(list_of "delete exec execdir fls fprint fprint0 fprintf ok okdir") do
   find_options[name] = true
 end
 
--- Short ones by their letters, which may stand together behind one dash.
-local short_options = { fd = "xX", git = "cCoOx", man = "PH", sed = "i", sort = "o", tar = "FI" }
+-- Those of one command, or of one that another word has come after. Short ones by their letters, which may stand
+-- together behind one dash.
+local own_options = {
+  curl = {
+    letters = "cDJKoOw",
+    long = list_of [[alt-svc cookie-jar dump-header etag-save hsts libcurl output-dir remote-header-name remote-name
+      remote-name-all ssl-sessions stderr trace trace-ascii write-out]],
+  },
+  fd = { letters = "xX" },
+  git = {
+    letters = "cCoOx",
+    long = list_of "commit-filter env-filter index-filter msg-filter parent-filter tag-name-filter tree-filter",
+  },
+  ["git clone"] = { letters = "u" },
+  iconv = { letters = "o" },
+  man = { letters = "PH" },
+  rsync = { letters = "e", long = { "rsync-path" } },
+  scp = { letters = "FoS" },
+  sed = { letters = "i" },
+  shuf = { letters = "o" },
+  sort = { letters = "o" },
+  split = { long = { "filter" } },
+  ssh = { letters = "EFo" },
+  tar = { letters = "FI", long = list_of "index-file info-script new-volume-script rmt-command" },
+  tree = { letters = "o" },
+  wget = {
+    letters = "aeoOP",
+    long = list_of [[append-output directory-prefix execute hsts-file output-document rejected-log save-cookies
+      use-askpass warc-file]],
+  },
+  yq = { letters = "i" },
+}
 
-local function is_risky_long(name)
-  for _, known in ipairs(long_options) do
+local function is_among(name, list)
+  for _, known in ipairs(list) do
     if known:sub(1, #name) == name then return true end -- programs take abbreviations
   end
   return false
 end
 
+local function is_risky_of(own, long, short)
+  if not own then return false end
+  if long then return own.long ~= nil and is_among(long, own.long) end
+  return own.letters ~= nil and short:find("[" .. own.letters .. "]") ~= nil
+end
+
 local function is_risky(words, index)
   local command, word = words[1]:match "[^/]*$", words[index]
-  local long = word:match "^%-%-([^=]+)"
-  if long then return is_risky_long(long) end
-  local short = word:match "^%-([^-].*)"
-  if command == "tar" and index == 2 then short = short or word end -- its letters need no dash there
-  if not short then return false end
-  local letters = short_options[command]
-  return find_options[short] == true or letters ~= nil and short:find("[" .. letters .. "]") ~= nil
+  local long, short = word:match "^%-%-([^=]+)", word:match "^%-([^-].*)"
+  if command == "tar" and index == 2 then short = short or not long and word end -- its letters need no dash there
+  if not long and not short then return false end
+  if long and is_among(long, long_options) or find_options[short] then return true end
+  if is_risky_of(own_options[command], long, short) then return true end
+  for before = 2, index - 1 do
+    if is_risky_of(own_options[command .. " " .. words[before]], long, short) then return true end
+  end
+  return false
 end
 
 -- Whether a word of a rule may stand for options without naming any.
