@@ -74,7 +74,7 @@ local kinds = {
   old_command = { "execCommandApproval", { command = { "ls" }, cwd = "/", parsedCmd = {} }, true, '"approved"' },
   old_patch = { "applyPatchApproval", { fileChanges = { a = { type = "add", content = "" } } }, true, '"approved"' },
 }
-for _, name in ipairs { "command", "file_change", "old_command", "old_patch", "permissions" } do
+for _, name in ipairs { "command", "file_change", "mcp_tool", "old_command", "old_patch", "permissions" } do
   kinds[name].decides = true -- nothing is no decision
 end
 kinds.attestation.takes_any, kinds.unknown.takes_any = "string", "table"

@@ -250,7 +250,6 @@ describe("a decision about a tool", function()
       cancel = "cancel" } do
       assert.same({ action = action }, decide(request, returned))
     end
-    assert.same({ action = "decline" }, elicitation.approval_to_answer(request, nil))
   end)
 
   it("holds for the session where that is offered, else once", function()
@@ -285,6 +284,8 @@ describe("a decision about a tool", function()
       refused(elicitation.approval_to_answer, once, { action = "accept", persist = "session" }))
     assert.equal("expected one of accept, decline, cancel, got 'yes'",
       refused(elicitation.approval_to_answer, once, "yes"))
+    assert.equal("expected one of accept, decline, cancel, got nil",
+      refused(elicitation.approval_to_answer, once, nil))
   end)
 
   it("is offered as far as the server takes it", function()
@@ -407,12 +408,14 @@ describe("an MCP server's", function()
       assert.same({}, failures)
       assert.equal("user rejected MCP tool call", run("note", "acept"))
       assert.equal("user rejected MCP tool call", run("note", error))
-      assert.equal(4, #asked)
+      assert.equal("user rejected MCP tool call", run "note")
+      assert.equal(5, #asked)
       thread:run "note" -- the client has no handler for approvals
       assert.equal("user rejected MCP tool call", told(home))
       assert.is_false(exists(folder .. "/a"))
-      assert.equal(2, #failures)
+      assert.equal(3, #failures)
       assert.truthy(failures[1]:find("got 'acept' (did you mean 'accept'?)", 1, true), failures[1])
+      assert.truthy(failures[3]:find("got nil", 1, true), failures[3])
     end)
 
     it("doesn't run, and the turn ends, when the answer is cancel", function()

@@ -276,14 +276,14 @@ end
 
 --- The protocol's answer for what an approval handler has decided about a tool of an MCP server: true or "accept" for
 --- this call; "accept_for_session" for all calls of this tool in this thread, whatever their arguments (for this one
---- where the server doesn't offer more); false, nothing or "decline"; "cancel", after which the turn goes on too; the
+--- where the server doesn't offer more); false or "decline"; "cancel", after which the turn goes on too; the
 --- protocol's shape, or `{ action = "accept", persist = "always" }`.
 ---@param request codex.Elicitation
----@param decision boolean|string|{ action: codex.ElicitationAction, persist?: string }|nil
+---@param decision boolean|string|{ action: codex.ElicitationAction, persist?: string }
 ---@return codex.protocol.McpServerElicitationRequestResponse?
 ---@return string? message what is wrong with it
 function M.approval_to_answer(request, decision)
-  if decision == nil or decision == false then decision = "decline" end
+  if decision == false then decision = "decline" end
   if decision == true then decision = "accept" end
   if decision == "accept_for_session" then
     return { action = "accept", _meta = offers(request, "session") and { persist = "session" } or nil }
