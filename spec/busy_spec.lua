@@ -115,6 +115,23 @@ describe("who joins a running turn", function()
     client:close()
   end)
 
+  it("brings no handlers, whether a turn runs or not", function()
+    local client = codex.new((kit.fake [[server:handshake() server:thread "t" server:turn "a"]]))
+    local thread = client:thread_start()
+    local names = { "approval_handler", "elicitation_handler", "request_handler", "user_input_handler" }
+    local function refuses()
+      for _, name in ipairs(names) do
+        local err = raised("invalid_argument", thread.turn, thread, "one", { when_busy = "steer", [name] = print })
+        local message = ("turn_start: '%s' can't be given with when_busy = 'steer'"):format(name)
+        assert.truthy(err.message:find(message, 1, true), err.message)
+      end
+    end
+    refuses()
+    thread:turn("one", { when_busy = "queue", approval_handler = print })
+    refuses()
+    client:close()
+  end)
+
   it("says all that can be said to a running turn", function()
     local options, received = kit.fake [[
       server:handshake() server:thread "t"

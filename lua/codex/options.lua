@@ -271,6 +271,18 @@ local function check_waiting(label, options, choices)
   if options.on_cancel ~= nil then choose(label, "on_cancel", options.on_cancel, cancel_choices) end
 end
 
+-- A turn that is joined has its handlers already, or whoever began it wants none.
+local function refuse_handlers_of_guest(label, options)
+  if options.when_busy ~= "steer" then return end
+  for _, name in ipairs(sorted_keys(M.turn_handlers)) do
+    if options[name] ~= nil then
+      local message = "%s: '%s' can't be given with when_busy = 'steer', as a turn that is joined keeps its own: "
+        .. "give it to the thread"
+      errors.argument(message:format(label, name))
+    end
+  end
+end
+
 -- What is sent, and checked against later, is a copy: the user may go on with his table.
 local function apply_output_schema(label, options, params)
   M.check_type(label, options, "strict", "boolean")
@@ -301,6 +313,7 @@ function M.turn(label, options, asks)
   M.check_names(label, options, turn_names, fields)
   options = with_lua_names(label, options, fields)
   check_waiting(label, options, busy_choices)
+  refuse_handlers_of_guest(label, options)
   M.check_type(label, options, "raise", "boolean")
   refuse_both(label, options, "sandbox", "sandbox_policy")
   local params = copy(options, turn_own)

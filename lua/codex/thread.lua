@@ -29,7 +29,7 @@ local M = {}
 ---@field service_tier? string
 ---@field summary? string of the model's reasoning: "auto", "concise", "detailed", "none"
 ---@field when_busy? "queue"|"steer"|"error" when the thread runs a turn already: wait for its end (the default), add to
---- what it was asked, or raise `busy`
+--- what it was asked, or raise `busy`. With "steer" there can be no handlers: a turn that is joined keeps its own
 ---@field timeout? number seconds for the whole turn, waiting in the queue included
 ---@field idle_timeout? number seconds without anything new of the turn. A command or a tool that runs may take as long
 --- as it likes, and so may a question to you; that the server is trying to reach its model counts for nothing. Then
