@@ -245,21 +245,65 @@ describe("a handler", function()
     turn:run()
   end)
 
+  local function declined_as_deadlock(handler)
+    local thread = start { approval_handler = handler }
+    local result = codex.timeout(10, thread.run, thread, "one.")
+    assert.equal("declined", result.items[2].status)
+    local failure = failures:receive()
+    assert.equal("deadlock", failure.kind)
+    assert.truthy(failure.text:find("take a thread of its own", 1, true), failure.text)
+  end
+
   it("can't wait for a turn that waits for the one that it is asked in", function()
-    local function asking_with(name, input)
-      local thread = start {
-        approval_handler = function(request)
-          request.thread[name](request.thread, input)
-        end,
-      }
-      local result = codex.timeout(10, thread.run, thread, "one.")
-      assert.equal("declined", result.items[2].status)
-      local failure = failures:receive()
-      assert.equal("deadlock", failure.kind)
-      assert.truthy(failure.text:find("take a thread of its own", 1, true), failure.text)
+    for name, input in pairs { run = "x", compact = false } do
+      declined_as_deadlock(function(request)
+        request.thread[name](request.thread, input or nil)
+      end)
     end
-    asking_with("run", "x")
-    asking_with "compact"
+  end)
+
+  it("can't wait for one in a task that it waits for either", function()
+    for _, wait in ipairs {
+      function(fn)
+        codex.spawn(fn):join()
+      end,
+      function(fn)
+        codex.spawn(codex.timeout, 10, fn):join()
+      end,
+      function(fn)
+        codex.gather { fn }
+      end,
+      function(fn)
+        codex.scope(function(scope)
+          scope:spawn(fn)
+        end)
+      end,
+      function(fn)
+        codex.run(codex.spawn, fn)
+      end,
+    } do
+      declined_as_deadlock(function(request)
+        wait(function()
+          request.thread:run "x"
+        end)
+      end)
+    end
+  end)
+
+  it("may start a task that waits for another turn", function()
+    local others, waiting = codex.channel(1), codex.event()
+    local thread = start {
+      approval_handler = function(request)
+        codex.spawn(function()
+          waiting:set()
+          others:send(request.thread:run "Something else.")
+        end)
+        waiting:wait()
+        return "accept"
+      end,
+    }
+    assert.equal("completed", thread:run("one.").items[2].status)
+    assert.equal("completed", others:receive().status)
   end)
 
   it("may wait for another turn when it has interrupted its own", function()

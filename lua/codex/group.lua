@@ -10,6 +10,7 @@ local M = {}
 ---@class codex.TaskGroup
 ---@field open integer how many of its tasks haven't ended
 ---@field failed table<codex.Task, true> those that failed, and that nobody has joined
+---@field awaited_by codex.Task? the task that waits for it, also while that one is about to look again
 ---@field over boolean? nobody waits for it any more
 
 -- The one of a set that ended first, or nil.
@@ -41,7 +42,7 @@ end
 
 local function start_group(fn, ...)
   tasks.check_can_wait()
-  local group = { open = 0, failed = {} }
+  local group = { open = 0, failed = {}, awaited_by = tasks.running() }
   local task = tasks.new(group, nil, fn, ...)
   task._joined, task._waits_for_children = true, true
   return group, task
@@ -153,7 +154,7 @@ function M.gather(functions, options)
   check_gather(functions, options or {})
   tasks.check_can_wait()
   local limit = options and options.limit or math.huge
-  local running, ended, failed, results = {}, {}, {}, {}
+  local running, ended, failed, results = {}, { awaited_by = tasks.running() }, {}, {}
   local started, over = 0, 0
   local reason, failure = "woken", nil
   local function one(index)

@@ -86,18 +86,23 @@ local function wait_in_line(lane, place, deadline)
   return task.park(lane, deadline, true)
 end
 
--- Raises for a handler that would wait for the end of the turn which waits for its answer.
+-- Raises for a handler that would wait for the end of the turn which waits for its answer, itself or for a task that
+-- does.
 local function check_wait(lane)
   local me = task.running()
-  local request = me and lane.asking[me]
-  if not request or not request:_is_open() or lane.turn and lane.turn._interrupted then return end
+  if not me or not next(lane.asking) or lane.turn and lane.turn._interrupted then return end
+  local request = task.find_awaiting(me, function(one)
+    local asked = lane.asking[one]
+    return asked and asked:_is_open() and asked or nil
+  end)
+  if not request then return end
   local message = "%s: the thread's turn waits for the handler's answer, and the handler for another turn on the "
     .. "thread: take a thread of its own for that"
   errors.raise("deadlock", message:format(request.method))
 end
 
 --- Waits until it is this place's turn. Whoever gets there leaves when its turn has started, or doesn't. Raises
---- `deadlock` for a handler of the turn that runs.
+--- `deadlock` for a handler of the turn that runs, and for a task that such a handler waits for.
 ---@param lane codex.Lane
 ---@param place table a new one
 ---@param deadline? number on the core's clock

@@ -496,6 +496,29 @@ function M.await(task, deadline)
   return reason
 end
 
+--- Looks among a task and those that wait for its end, be it through others: what `fn(task)` answers for the first of
+--- which it isn't nil.
+---@param task codex.Task
+---@param fn fun(task: codex.Task): any
+---@return any
+function M.find_awaiting(task, fn)
+  local seen = {}
+  local function visit(one)
+    if not one or seen[one] then return nil end
+    seen[one] = true
+    local found = fn(one)
+    for _, source in ipairs { one._done, one._on_end or {}, one._group or {} } do
+      if found == nil then found = visit(source.awaited_by) end
+      for _, waiter in ipairs(source) do
+        if found ~= nil then return found end
+        found = visit(waiter.task)
+      end
+    end
+    return found
+  end
+  return visit(task)
+end
+
 --- What a task returned, if it has ended well by then; its failure is nobody's concern.
 ---@param task codex.Task
 ---@param deadline number
