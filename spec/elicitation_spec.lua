@@ -507,6 +507,13 @@ describe("an MCP server's", function()
       assert.same({}, failures)
     end)
 
+    it("is declined by the server itself where nobody is to be asked", function()
+      thread = client:thread_start { approval_mode = "deny_all" }
+      thread:run "name" -- the client has a handler for elicitations
+      assert.same({ action = "decline" }, codex.json.decode(told(home)))
+      assert.same({}, asked)
+    end)
+
     it("may come outside of any turn", function()
       local answer = client:request("mcpServer/tool/call", { thread_id = thread.id, server = "spec", tool = "ask",
         arguments = { params = ask_name } })

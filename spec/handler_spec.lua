@@ -118,6 +118,17 @@ describe("a handler", function()
     assert.is_false(there "one")
   end)
 
+  it("given for a thread that is loaded is asked once a turn says so", function()
+    local thread = start {}
+    thread:run "one."
+    thread = client:thread_resume(thread.id, { approval_handler = accept })
+    assert.equal("never", thread.approval_policy)
+    thread:run "one."
+    assert.is_false(there "one")
+    thread:run("one.", { approval_mode = "ask" })
+    assert.is_true(there "one")
+  end)
+
   it("may run another turn of the same client", function()
     local other = start { approval_handler = accept }
     local thread = start {

@@ -63,7 +63,8 @@ end
 --- that fails or returns something else, the answer is no
 ---@field user_input_handler? fun(request: codex.ServerRequest): any answers questions: `{ [id] = "answer" }`, or lists
 ---@field elicitation_handler? fun(request: codex.ServerRequest): any answers MCP servers: the content as a table, or
---- false
+--- false. Under the approval policy "never" the server declines by itself and asks nobody: it is asked with
+--- `approval_mode = "ask"`, which is the default only where there is a handler for approvals
 ---@field token_handler? fun(request: codex.ServerRequest): any gives fresh ChatGPT tokens: `{ access_token =,
 --- chatgpt_account_id = }`
 ---@field request_handler? fun(request: codex.ServerRequest): any answers whatever has no handler of its own

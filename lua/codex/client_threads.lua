@@ -157,7 +157,8 @@ function M.install(Client)
 
   --- Loads a thread that has run a turn before. Of its settings the server keeps the model, the approval policy, the
   --- folder and full access; another sandbox has to be given again, or it is the configured one. (What is given for a
-  --- thread that is loaded already the server ignores.) Raises `invalid_request` with the reason `no_rollout` when
+  --- thread that is loaded already the server ignores: where its approval policy is "never", a handler given now is
+  --- asked from a turn with `approval_mode = "ask"` on.) Raises `invalid_request` with the reason `no_rollout` when
   --- there is none, `active_writer` while another server has it. Protocol: `thread/resume`.
   ---@param id string
   ---@param options? codex.ResumeOptions
