@@ -7,6 +7,8 @@ local UPDATE_PLAN = "[tools.update_plan]\nenabled = true"
 -- A command of the model's that goes on until the scenario has made the file "go".
 local HELD = "until test -e go; do sleep 0.01; done; echo gone"
 
+local WRITES = [[echo "it's new" | tee watched >changed; exit 3]]
+
 local function command(line, more)
   local arguments = { cmd = line, login = false }
   for name, value in pairs(more or {}) do
@@ -95,14 +97,21 @@ describe("Neovim", function()
     local steps = { { step = "Wait", status = "in_progress" }, { step = "Tell", status = "pending" } }
     local plan = { calls = { { name = "update_plan", arguments = { plan = steps } } } }
     local home = kit.home {
-      script = { plan, command(HELD), command "echo new >watched; exit 3", "Well." },
+      script = { plan, command(HELD), command(WRITES), "Well." },
       extra_toml = UPDATE_PLAN,
       sandbox_mode = "danger-full-access",
     }
     local report = nvim.run(home, [[
       local t = ...
+      local disputed = false
+      vim.api.nvim_create_autocmd("FileChangedShell", { callback = function()
+        disputed = true
+      end })
+      vim.fn.writefile({ "theirs" }, "changed")
+      vim.cmd "edit changed"
+      vim.api.nvim_buf_set_lines(0, 0, -1, false, { "mine" })
       vim.fn.writefile({ "old", "lines" }, "watched")
-      vim.cmd "edit watched"
+      vim.cmd "split watched"
       vim.cmd "Codex Wait for it"
       t.goes_on("▸ $ ]] .. HELD .. [[")
       local _, running = t.virtual()
@@ -114,13 +123,17 @@ describe("Neovim", function()
         text = t.text(),
         beside = t.virtual(),
         watched = vim.api.nvim_buf_get_lines(0, 0, -1, false),
+        changed = vim.api.nvim_buf_get_lines(vim.fn.bufnr "changed", 0, -1, false),
+        disputed = disputed,
       }
     ]])
     assert.same({ "[-] Wait", "[ ] Tell", "▸ $ " .. HELD }, report.running)
-    assert.equal("> Wait for it\n\n    $ " .. HELD .. "\n    $ echo new >watched; exit 3\n\nWell.\n", report.text)
+    assert.equal("> Wait for it\n\n    $ " .. HELD .. "\n    $ " .. WRITES .. "\n\nWell.\n", report.text)
     assert.truthy(report.beside["    $ " .. HELD]:find "^%(exit 0")
-    assert.truthy(report.beside["    $ echo new >watched; exit 3"]:find "^%(exit 3")
-    assert.same({ "new" }, report.watched)
+    assert.truthy(report.beside["    $ " .. WRITES]:find "^%(exit 3")
+    assert.same({ "it's new" }, report.watched)
+    assert.same({ "mine" }, report.changed)
+    assert.is_false(report.disputed)
   end)
 
   it("sends lines of a buffer, with a question", function()

@@ -9,10 +9,11 @@ local function line(text)
   return texts.line(text, 100)
 end
 
--- What the model wrote, of the shell's whole line: /bin/bash -lc '…'
+-- What the model wrote, of the shell's whole line: /bin/bash -lc '…', or "…" where it holds quotes itself.
 local function script(command)
-  local quoted = command:match "^%S*sh %-l?c '(.*)'$"
-  return quoted and quoted:gsub("'\\''", "'") or command
+  local quote, quoted = command:match "^%S*sh %-l?c (['\"])(.*)%1$"
+  if quote == "'" then return (quoted:gsub("'\\''", "'")) end
+  return quote and quoted:gsub('\\([\\"$`])', "%1") or command
 end
 
 -- What an item that takes its time is called; those that aren't here aren't shown.
@@ -49,6 +50,16 @@ local function outcome_of(item)
   return seconds < 0.1 and word or ("%s, %.1f s"):format(word, seconds), well
 end
 
+-- Reads again what the agent has written, where Neovim does that without asking, which would hit whoever is typing.
+local function reread_files()
+  if not vim.o.autoread then return end
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buffer) and not vim.bo[buffer].modified then
+      vim.cmd("silent! checktime " .. buffer)
+    end
+  end
+end
+
 local show = {}
 
 show["item/started"] = function(view, params)
@@ -65,8 +76,7 @@ show["item/completed"] = function(view, params)
   if item.type == "agentMessage" then return view:finish_saying(item.id, item.text) end
   local label = label_of(item)
   if label then view:finish(item.id, label, outcome_of(item)) end
-  -- what the agent has written, the editor reads again
-  if item.type == "fileChange" or item.type == "commandExecution" then vim.cmd "silent! checktime" end
+  if item.type == "fileChange" or item.type == "commandExecution" then reread_files() end
 end
 
 show["turn/plan/updated"] = function(view, params)
