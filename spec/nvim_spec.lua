@@ -381,6 +381,30 @@ describe("Neovim", function()
     assert.same({ { file = "other.txt", line = 7, column = 0, text = "here" } }, cjson.decode(outputs[5]))
   end)
 
+  it("finds the module of its checkout through a link, and says what is missing where there is none", function()
+    local report = nvim.run(nil, [[
+      local t = ...
+      local plugin = vim.fn.fnamemodify(vim.api.nvim_get_runtime_file("plugin/codex.lua", false)[1], ":h:h")
+      vim.loop.fs_symlink(plugin, "linked")
+      local codex = dofile(vim.fn.getcwd() .. "/linked/lua/codex_nvim/module.lua")
+      package.preload["codex_nvim.module"] = function()
+        error "it isn't there"
+      end
+      vim.cmd "Codex Hello"
+      vim.cmd "Codex Hello"
+      vim.cmd "checkhealth codex"
+      return {
+        version = codex.version,
+        notified = t.notified,
+        health = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), "\n"),
+      }
+    ]])
+    assert.equal("string", type(report.version))
+    local missing = "Codex: the Lua module doesn't load; `:checkhealth codex` says why"
+    assert.same({ missing, missing }, report.notified)
+    assert.truthy(report.health:find("it isn't there", 1, true), report.health)
+  end)
+
   it("checks its health", function()
     local report = nvim.run(kit.home(), [[
       local function check()

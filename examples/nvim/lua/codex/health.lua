@@ -20,11 +20,12 @@ end
 
 local function check_module()
   start "The module codex"
-  local loaded, codex = pcall(require, "codex_nvim.module")
+  local loaded, codex = require("codex_nvim").load()
   if not loaded then
     return fail("it isn't found, or doesn't load: " .. tostring(codex), {
       "in a checkout of codex-lua: make LUA=luajit",
       "or: luarocks --lua-version=5.1 make rockspec/codex-scm-1.rockspec, with LuaJIT's headers",
+      "then start Neovim again",
     })
   end
   ok(("%s, for codex %s"):format(codex.version, codex.schema_version))

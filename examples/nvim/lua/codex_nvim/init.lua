@@ -10,6 +10,7 @@ local M = {}
 M.options = {}
 
 local session ---@type codex_nvim.Session?
+local tried ---@type { [1]: boolean, [2]: table|string }?
 
 --- Sets options, for conversations from now on. Needn't be called.
 ---@param given? codex_nvim.Options
@@ -21,11 +22,20 @@ local function complain(text)
   vim.notify("Codex: " .. text, vim.log.levels.WARN)
 end
 
+--- Loads the module `codex`, if it can be. Tried once: LuaJIT doesn't say again why a module didn't load.
+---@return boolean loaded
+---@return table|string codex why not, if it isn't
+function M.load()
+  tried = tried or { pcall(require, "codex_nvim.module") }
+  return tried[1], tried[2]
+end
+
 --- Asks, in the conversation that goes on or in a new one, and shows it. Questions are answered in turn.
 ---@param prompt string may be empty: then the conversation is only shown
 ---@param how? { new?: boolean, shown?: string } `shown`: what stands for the prompt in the conversation
 function M.ask(prompt, how)
   how = how or {}
+  if not M.load() then return complain "the Lua module doesn't load; `:checkhealth codex` says why" end
   if session and (how.new or session.over) then
     session:close()
     session = nil
