@@ -59,9 +59,10 @@ describe("Neovim", function()
     local report = nvim.run(home, [[
       local t = ...
       local window = vim.api.nvim_get_current_win()
+      vim.o.number = true
       vim.cmd "Codex Count"
-      local waiting = t.buffer() ~= nil
       vim.cmd "Codex Go on"
+      local _, waiting = t.virtual()
       t.shows "Three."
       t.idle()
       local first = t.text()
@@ -79,9 +80,10 @@ describe("Neovim", function()
         cursor = vim.api.nvim_win_get_cursor(seen[1])[1] == vim.api.nvim_buf_line_count(buffer),
         modifiable = vim.bo[buffer].modifiable,
         syntax = vim.bo[buffer].syntax,
+        number = { vim.o.number, vim.api.nvim_win_get_option(seen[1], "number") },
       }
     ]])
-    assert.is_true(report.waiting)
+    assert.same({ "> Count", "> Go on" }, report.waiting)
     assert.is_true(report.stayed)
     assert.equal("> Count\n\nOne.\nTwo.\n\n> Go on\n\nThree.\n", report.first)
     assert.equal("> Once more\n\nFour.\n", report.second)
@@ -90,6 +92,7 @@ describe("Neovim", function()
     assert.is_true(report.cursor)
     assert.is_false(report.modifiable)
     assert.equal("codex", report.syntax)
+    assert.same({ true, false }, report.number)
     assert.equal(3, #home:log())
   end)
 
@@ -441,6 +444,7 @@ describe("Neovim", function()
       require("codex_nvim").setup { client = { codex_bin = "/nowhere/codex" } }
       vim.cmd "Codex! Hello"
       t.shows("/nowhere/codex", 3)
+      local failed = t.text(3)
       require("codex_nvim").setup()
       vim.cmd "Codex Hello"
       t.shows("Hello!", 4)
@@ -451,9 +455,10 @@ describe("Neovim", function()
       end)
       vim.cmd "Codex Hello"
       t.shows("Hello!", 5)
-      return { first = first, servers = servers }
+      return { first = first, failed = failed, servers = servers }
     ]])
     assert.equal(1, report.servers)
+    assert.truthy(report.failed:find "^> Hello\n\n", report.failed)
     assert.truthy(report.first:find("I begin, and wait\n\n.*server", 1), report.first)
   end)
 

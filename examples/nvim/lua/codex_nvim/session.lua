@@ -83,6 +83,7 @@ local function answer(session, question)
   local thread = session.connecting:join()
   question.turn = thread:turn(question.prompt)
   session.turn = question.turn
+  session.view:stop_awaiting(question)
   session.view:quote(question.shown)
   turns.show(question.turn, session.view)
 end
@@ -97,6 +98,7 @@ end
 -- A question is over, well or not.
 local function conclude(session, question, err)
   session.asking[question] = nil
+  session.view:stop_awaiting(question)
   if session.turn == question.turn then
     session.turn = nil
     session.view:set_idle()
@@ -104,6 +106,7 @@ local function conclude(session, question, err)
   if not err then return end
   session.over = session.over or is_final(session, err)
   local stopped = codex.is_error(err, "cancelled")
+  if not question.turn and not stopped then session.view:quote(question.shown) end
   if question.turn or not stopped then session.view:complain(stopped and "stopped" or tostring(err)) end
 end
 
@@ -116,6 +119,7 @@ function Session:ask(prompt, shown)
     conclude(self, question, not answered and err or nil)
   end)
   self.asking[question] = true
+  self.view:await(question, shown)
 end
 
 ---@param text string
@@ -132,6 +136,7 @@ end
 function Session:stop()
   for question in pairs(self.asking) do
     question.task:cancel()
+    self.view:stop_awaiting(question) -- a task that hasn't begun never does
   end
   self.asking = {}
 end

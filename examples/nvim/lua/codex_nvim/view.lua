@@ -2,6 +2,8 @@
 ---
 --- Text comes in many small pieces. They are gathered and written a few times a second, however many there are.
 
+local texts = require "codex_nvim.text"
+
 local M = {}
 
 local FLUSH_MS = 40
@@ -15,6 +17,12 @@ View.__index = View
 
 local conversations = 0
 
+-- They are the buffer's in that window: another buffer there has those of the user's.
+local function set_window_options()
+  vim.cmd "setlocal wrap linebreak nonumber norelativenumber nolist nospell signcolumn=no foldcolumn=0"
+  if vim.fn.exists "+smoothscroll" == 1 then vim.cmd "setlocal smoothscroll" end
+end
+
 ---@return codex_nvim.View
 function M.new()
   conversations = conversations + 1
@@ -25,12 +33,14 @@ function M.new()
   vim.bo[buffer].undolevels = -1
   vim.bo[buffer].modifiable = false
   vim.bo[buffer].filetype = "codex"
+  vim.api.nvim_create_autocmd("BufWinEnter", { buffer = buffer, callback = set_window_options })
   return setmetatable({
     buffer = buffer,
     _pending = {}, -- text to be written
     _tail = "", -- the last two characters, written or pending
     _said = {}, -- item id → how many bytes of it came
     _running = {}, -- items that run, in order: { id =, label = }
+    _waiting = {}, -- what the user has asked besides, in order: { key =, label = }
   }, View)
 end
 
@@ -54,9 +64,6 @@ function View:open()
     local current = vim.api.nvim_get_current_win()
     vim.cmd "botright vsplit"
     window = vim.api.nvim_get_current_win()
-    vim.api.nvim_win_set_buf(window, self.buffer)
-    vim.cmd "setlocal wrap linebreak nonumber norelativenumber nolist nospell signcolumn=no foldcolumn=0"
-    if vim.fn.exists "+smoothscroll" == 1 then vim.cmd "setlocal smoothscroll" end
     vim.api.nvim_set_current_win(current)
   end
   vim.api.nvim_win_set_buf(window, self.buffer)
@@ -178,6 +185,9 @@ function View:_status_lines()
   end
   local note = self._note or self._works and not self._running[1] and "working"
   if note then lines[#lines + 1] = { { "▸ " .. note, "CodexNote" } } end
+  for _, prompt in ipairs(self._waiting) do
+    lines[#lines + 1] = { { "> " .. prompt.label, "CodexNote" } }
+  end
   return lines
 end
 
@@ -195,6 +205,23 @@ function View:_write_status()
     virt_lines = lines,
     virt_lines_above = true,
   })
+end
+
+--- The user has asked something that has to wait.
+---@param key any
+---@param text string
+function View:await(key, text)
+  table.insert(self._waiting, { key = key, label = texts.line(text, 100) })
+  self:flush()
+end
+
+--- It waits no longer.
+---@param key any
+function View:stop_awaiting(key)
+  self._waiting = vim.tbl_filter(function(prompt)
+    return prompt.key ~= key
+  end, self._waiting)
+  self:_flush_soon()
 end
 
 --- Something has begun that takes its time.
