@@ -40,31 +40,29 @@ local function chunks(list)
   end, list))
 end
 
---- The conversation's virtual text: that of lines, by what stands there, and the virtual lines as a list.
+--- The conversation's virtual lines.
 function t.virtual(number)
-  local beside, lines = vim.empty_dict(), {}
+  local lines = {}
   local buffer, namespace = t.buffer(number), vim.api.nvim_get_namespaces().codex_nvim
   for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(buffer, namespace, 0, -1, { details = true })) do
-    local text = vim.api.nvim_buf_get_lines(buffer, mark[2], mark[2] + 1, true)[1]
-    if mark[4].virt_text then beside[text] = chunks(mark[4].virt_text) end
     for _, line in ipairs(mark[4].virt_lines or {}) do
       if chunks(line) ~= "" then lines[#lines + 1] = chunks(line) end
     end
   end
-  return beside, lines
+  return lines
 end
 
 --- Waits until a virtual line is there.
 function t.goes_on(line)
   return t.wait(line, function()
-    return t.buffer() and vim.tbl_contains(select(2, t.virtual()), line)
+    return t.buffer() and vim.tbl_contains(t.virtual(), line)
   end)
 end
 
 --- Waits until nothing goes on any more.
 function t.idle(number)
   return t.wait("the end", function()
-    return t.buffer(number) and #select(2, t.virtual(number)) == 0
+    return t.buffer(number) and #t.virtual(number) == 0
   end)
 end
 

@@ -130,13 +130,14 @@ function View:_begin_block(is_item)
   self._after_item = is_item
 end
 
--- Adds a line with a mark on it.
-function View:_add_line(text, mark)
+-- Adds text that ends a line, and stands out.
+function View:_add_marked(text, highlight)
   self:_append(text)
   self:flush()
   if not vim.api.nvim_buf_is_loaded(self.buffer) then return end
-  local last = vim.api.nvim_buf_line_count(self.buffer) - 2
-  vim.api.nvim_buf_set_extmark(self.buffer, namespace, last, 0, mark)
+  local row = vim.api.nvim_buf_line_count(self.buffer) - 2
+  local column = #vim.api.nvim_buf_get_lines(self.buffer, row, row + 1, true)[1]
+  vim.api.nvim_buf_set_extmark(self.buffer, namespace, row, column - #text, { end_col = column, hl_group = highlight })
 end
 
 --- Adds what the user said.
@@ -167,7 +168,7 @@ end
 function View:complain(text)
   text = text:gsub("\n", " ")
   self:_begin_block()
-  self:_add_line(text, { end_col = #text, hl_group = "CodexFailed" })
+  self:_add_marked(text, "CodexFailed")
 end
 
 -- ---- what goes on ----
@@ -243,7 +244,8 @@ function View:finish(id, label, words, well)
     return item.id ~= id
   end, self._running)
   self:_begin_block(true)
-  self:_add_line("    " .. label, { virt_text = { { "(" .. words .. ")", well and "CodexDone" or "CodexFailed" } } })
+  self:_append("    " .. label .. " ")
+  self:_add_marked("(" .. words .. ")", well and "CodexDone" or "CodexFailed")
 end
 
 ---@param plan codex.protocol.TurnPlanStep[]
