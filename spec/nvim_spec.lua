@@ -267,6 +267,50 @@ describe("Neovim", function()
     assert.same({}, report.notified)
   end)
 
+  it("lets read what a split has no room for, and asks again", function()
+    local lines = ("\n+line"):rep(40)
+    local home = kit.home {
+      script = { patch("*** Add File: long.txt" .. lines), "Fine.", patch("*** Add File: late.txt" .. lines) },
+    }
+    local report = nvim.run(home, [[
+      local t = ...
+      local next_question = t.select()
+      local window = vim.api.nvim_get_current_win()
+      vim.cmd "Codex Write much"
+      local first = next_question()
+      first.answer(5)
+      local reading = vim.fn.bufname() == "codex://question"
+      vim.cmd "close"
+      local second = next_question()
+      local back = vim.api.nvim_get_current_win() == window
+      second.answer(1)
+      t.shows "Fine."
+      t.idle()
+      vim.cmd "Codex Write more"
+      next_question().answer(5)
+      vim.cmd "CodexStop"
+      t.shows "stopped"
+      t.wait("the end of the preview", function()
+        return not t.preview()
+      end)
+      vim.cmd "Codex Say hello"
+      t.shows "Hello!"
+      return {
+        labels = { first.labels, second.labels },
+        reading = reading,
+        back = back,
+        long = #vim.fn.readfile "long.txt",
+        late = vim.fn.filereadable "late.txt",
+        unasked = #t.asked,
+      }
+    ]])
+    assert.equal("Let me read it all: ask again when I close it", report.labels[1][5])
+    assert.same(report.labels[1], report.labels[2])
+    assert.is_true(report.reading)
+    assert.is_true(report.back)
+    assert.same({ 40, 0, 0 }, { report.long, report.late, report.unasked })
+  end)
+
   it("asks with what Neovim brings itself, and waits until nobody types", function()
     local home = kit.home {
       script = { outside_of_the_sandbox "touch there", "Enough." },
