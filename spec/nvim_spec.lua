@@ -492,17 +492,63 @@ describe("Neovim", function()
       vim.cmd "Codex Hello"
       t.shows("Hello!", 4)
       local servers = #vim.api.nvim_get_proc_children(vim.fn.getpid())
+      local function ends()
+        t.wait("the end of the server", function()
+          return #vim.api.nvim_get_proc_children(vim.fn.getpid()) == 0
+        end)
+      end
       vim.cmd("bdelete " .. t.buffer(4))
-      t.wait("the end of the server", function()
-        return #vim.api.nvim_get_proc_children(vim.fn.getpid()) == 0
+      ends()
+      vim.cmd "Codex Begin and wait."
+      t.shows("I begin", 5)
+      vim.cmd "Codex And what waits is taken away a little later"
+      vim.api.nvim_set_current_win(vim.fn.win_findbuf(t.buffer(5))[1])
+      vim.cmd "edit"
+      local later
+      vim.defer_fn(function()
+        later = true
+      end, 100)
+      ends()
+      t.wait("what is done later", function()
+        return later
       end)
       vim.cmd "Codex Hello"
-      t.shows("Hello!", 5)
+      t.shows("Hello!", 6)
       return { first = first, failed = failed, servers = servers }
     ]])
     assert.equal(1, report.servers)
     assert.truthy(report.failed:find "^> Hello\n\n", report.failed)
     assert.truthy(report.first:find("I begin, and wait\n\n.*server", 1), report.first)
+  end)
+
+  it("keeps the end of a paragraph in sight that is higher than the window", function()
+    local home = kit.home { script = { { deltas = { ("word "):rep(2000), "the end" } }, "Short." } }
+    local report = nvim.run(home, [[
+      local t = ...
+      vim.cmd "Codex Tell me"
+      t.shows "the end"
+      t.idle()
+      vim.cmd "redraw"
+      local function screen()
+        local rows = {}
+        for row = 1, vim.o.lines do
+          local cells = {}
+          for column = 1, vim.o.columns do
+            cells[column] = vim.fn.screenstring(row, column)
+          end
+          rows[row] = table.concat(cells)
+        end
+        return table.concat(rows, "\n")
+      end
+      local long = screen()
+      vim.cmd "Codex Go on"
+      t.shows "Short."
+      t.idle()
+      vim.cmd "redraw"
+      return { long = long, short = screen() }
+    ]])
+    assert.truthy(report.long:find("the end", 1, true), report.long)
+    assert.truthy(report.short:find("Short.", 1, true), report.short)
   end)
 
   it("never waits while 20,000 pieces stream in", function()

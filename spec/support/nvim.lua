@@ -67,7 +67,7 @@ function nvim.read(path)
   return report
 end
 
---- Runs a scenario, and returns what it returned.
+--- Runs a scenario, and returns what it returned. Raises if there was an error anywhere, callbacks included.
 ---@param home? spec.Home
 ---@param scenario string
 ---@param more? string
@@ -79,7 +79,9 @@ function nvim.run(home, scenario, more)
   local output = pipe:read "*a"
   pipe:close()
   local read, result = pcall(nvim.read, report)
-  if not read then error(result .. "\n" .. output, 0) end
+  if not read or output:find "Error executing" or output:find "Error detected" then
+    error((read and "" or result .. "\n") .. output, 0)
+  end
   return result, output
 end
 

@@ -53,8 +53,19 @@ local function conversation_window()
   end
 end
 
+-- The last line; but one above it that is higher than the window is out of sight altogether, unless the cursor is on
+-- it or the window scrolls smoothly.
+local function end_of(window)
+  local buffer = vim.api.nvim_win_get_buf(window)
+  local last = vim.api.nvim_buf_line_count(buffer)
+  local text = vim.api.nvim_buf_get_lines(buffer, last - 2, last - 1, true)[1]
+  local cells = vim.api.nvim_win_get_width(window) * vim.api.nvim_win_get_height(window)
+  local is_higher = vim.fn.exists "+smoothscroll" == 0 and #text > cells and vim.fn.strdisplaywidth(text) > cells
+  return is_higher and { last - 1, #text } or { last, 0 }
+end
+
 local function go_to_end(window)
-  vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(vim.api.nvim_win_get_buf(window)), 0 })
+  vim.api.nvim_win_set_cursor(window, end_of(window))
 end
 
 --- Shows the buffer in a window, without going there.
@@ -70,17 +81,23 @@ function View:open()
   go_to_end(window)
 end
 
---- Calls `fn` when the buffer is deleted or wiped out.
+--- Calls `fn` when the buffer is deleted, wiped out or edited anew. Nothing is shown from then on.
 ---@param fn fun()
 function View:when_unloaded(fn)
-  vim.api.nvim_create_autocmd("BufUnload", { buffer = self.buffer, once = true, callback = fn })
+  vim.api.nvim_create_autocmd("BufUnload", {
+    buffer = self.buffer,
+    once = true,
+    callback = function()
+      self._gone = true
+      fn()
+    end,
+  })
 end
 
 -- Those whose cursor is at the end follow the text.
 local function following(buffer)
-  local last = vim.api.nvim_buf_line_count(buffer)
   return vim.tbl_filter(function(window)
-    return vim.api.nvim_win_get_cursor(window)[1] == last
+    return vim.api.nvim_win_get_cursor(window)[1] >= end_of(window)[1]
   end, vim.fn.win_findbuf(buffer))
 end
 
@@ -96,7 +113,7 @@ end
 
 --- Writes what is pending.
 function View:flush()
-  if not vim.api.nvim_buf_is_loaded(self.buffer) then return end
+  if self._gone then return end
   local windows = following(self.buffer)
   local text = table.concat(self._pending)
   self._pending = {}
@@ -134,7 +151,7 @@ end
 function View:_add_marked(text, highlight)
   self:_append(text)
   self:flush()
-  if not vim.api.nvim_buf_is_loaded(self.buffer) then return end
+  if self._gone then return end
   local row = vim.api.nvim_buf_line_count(self.buffer) - 2
   local column = #vim.api.nvim_buf_get_lines(self.buffer, row, row + 1, true)[1]
   vim.api.nvim_buf_set_extmark(self.buffer, namespace, row, column - #text, { end_col = column, hl_group = highlight })
