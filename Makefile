@@ -180,6 +180,14 @@ $(BUILD)/examples/embed: examples/embed/embed.c $(call objects,src/lua,lua-5.4) 
 	$(Q)$(COMPILE) $(call lua_cflags,$(HOST_LUA)) -MF $(OBJECTS)/example-embed.d -o $@ $^ -Wl,-E \
 	  -L$(shell pkg-config --variable=libdir $(HOST_LUA)) -l:lib$(HOST_LUA).a -lm -ldl
 
+# Of each Lua, and with the C half linked in; what a shared module finds in the program, C modules find, too.
+STATES = $(BUILD)/spec/states-$(LUA_VERSION)
+$(STATES): spec/states/states.c $(MODULE) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(call say,CC )
+	$(Q)$(COMPILE) $(call lua_cflags,$(LUA)) -MF $(OBJECTS)/states-$(LUA_VERSION).d -o $@ $^ -pthread \
+	  $(shell pkg-config --libs $(LUA))
+
 C_EXAMPLES = $(BUILD)/examples/run $(BUILD)/examples/embed
 
 C_SPECS = $(if $(CORE_SPEC),$(BUILD)/spec/core) $(if $(IO_SPEC),$(BUILD)/spec/io)
@@ -194,6 +202,7 @@ run-test run-bench: export LUA_PATH = $(ROOT)/?.lua;$(ROOT)/lua/?.lua;$(ROOT)/lu
 run-test run-bench: export LUA_CPATH = $(ROOT)/$(BUILD)/$(LUA_VERSION)/?.so;;
 run-test run-bench: export CODEX_LUA := $(ROOT)/$(PROGRAM)
 run-test run-bench: export CODEX_BUILD := $(ROOT)/$(BUILD)
+run-test: export CODEX_STATES := $(ROOT)/$(STATES)
 
 SPECS = spec
 JOBS = $(shell nproc)
@@ -215,7 +224,7 @@ run-demo: $(PROGRAM)
 OTHER_LUA = $(filter $(OTHER_LUAS),$(LUA))
 
 # Leaks that aren't ours: the shells and tools that specs run under the preloaded sanitizer.
-run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(if $(OTHER_LUA),,$(C_SPECS)) $(C_EXAMPLES)
+run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(if $(OTHER_LUA),,$(C_SPECS)) $(C_EXAMPLES) $(STATES)
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
 	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(if $(OTHER_LUA),,$(foreach spec,$(C_SPECS),'counts=$(spec)')) \
 	  $(if $(OTHER_LUA)$(SANITIZE),,'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)') \

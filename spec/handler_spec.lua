@@ -76,6 +76,19 @@ describe("a handler", function()
     assert.equal(before + 1, client:statistics().answers)
   end)
 
+  it("whose task breaks down, as without memory, means no", function()
+    local tasks = require "codex.task"
+    local attempt = tasks.attempt
+    local thread = start { approval_handler = accept }
+    tasks.attempt = function() -- luacheck: ignore
+      tasks.attempt = attempt -- luacheck: ignore
+      error("not enough memory", 0)
+    end
+    assert.equal("declined", thread:run("one.", { timeout = 20 }).items[2].status)
+    assert.is_false(there "one")
+    assert.equal("not enough memory", failures:receive().text)
+  end)
+
   it("may be for one turn", function()
     local thread, asked = start {}, nil
     thread:run("one.", {

@@ -272,6 +272,18 @@ end
 
 -- ---- what the client tells ----
 
+-- Goes on with a request in a task of its own. One that breaks down, without memory say, leaves no question open.
+local function go_on(request, tell, fn, ...)
+  local one = task.background(fn, ...)
+  one:when_over(function()
+    local failure = one:failure()
+    if failure == nil then return end
+    request:_release()
+    tell(failure)
+  end)
+  return one
+end
+
 -- Puts a request to whoever answers it.
 local function hand_over(client, request)
   local handler, owner = find(client, request)
@@ -281,7 +293,7 @@ local function hand_over(client, request)
     report(client, request, owner or inbox, err)
   end
   if client._handler_timeout then limit(request, client._handler_timeout, tell) end
-  if handler then return task.background(run, request, handler, tell) end
+  if handler then return go_on(request, tell, run, request, handler, tell) end
   if not client._handler_timeout then look_for_owner(request, FIRST_LOOK) end
   table.insert(inbox.queue, request)
   task.wake(inbox.source)

@@ -76,13 +76,13 @@ local on_wake
 --- Has the tasks that are ready run soon.
 function M.wake()
   if woken or collecting then return end
-  woken = true
   adapter.wake(on_wake)
+  woken = true
 end
 
 local function note(connection)
+  noted[noted_count + 1] = connection -- which may fail for want of memory
   noted_count = noted_count + 1
-  noted[noted_count] = connection
 end
 
 local function dispatch(connection)
@@ -183,7 +183,9 @@ local function set_timer()
   end
 end
 
+-- Says so within the call that is protected: one that fails before it begins, for want of memory, changes nothing.
 local function collect()
+  collecting = true
   dispatch_overdue()
   deliver_noted()
   M.timers:run(core.now())
@@ -192,7 +194,6 @@ end
 -- Does everything that can be done now.
 local function pump()
   pumps = pumps + 1
-  collecting = true
   local ok, err = pcall(collect)
   collecting = false
   if not ok then error(err, 0) end
@@ -230,13 +231,17 @@ function M.rounds()
   return pumps
 end
 
-local function go_round(limit, seen)
-  local outer = driving
+local function run_adapter(limit, seen)
   driving = true
   if seen and seen ~= pumps then limit = 0 end
   watch_background()
   set_timer()
-  local ok, err = pcall(adapter.run, limit)
+  adapter.run(limit)
+end
+
+local function go_round(limit, seen)
+  local outer = driving
+  local ok, err = pcall(run_adapter, limit, seen)
   driving = outer
   watch_background()
   return ok, err

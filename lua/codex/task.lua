@@ -33,8 +33,8 @@ local current -- the task being resumed; nil in the main chunk
 local slice_began = 0 -- when the code that is running began, or last waited
 
 local function push_ready(task)
+  ready[ready.last + 1] = task -- which may fail for want of memory
   ready.last = ready.last + 1
-  ready[ready.last] = task
   loop.wake()
 end
 
@@ -287,30 +287,35 @@ local function body(task, fn)
   end
 end
 
-local function resume(task, ...)
-  local outer = current
-  current, slice_began = task, core.now()
-  task._status = "running"
-  local results = pack(coroutine.resume(task._coroutine, ...))
-  while results[2] == yields.PROBE do
-    results = pack(coroutine.resume(task._coroutine))
-  end
+-- What becomes of a task whose coroutine has yielded or ended: whether it was without an error, and the values.
+local function resumed(task, outer, ok, ...)
+  local value = ...
+  if value == yields.PROBE then return resumed(task, outer, coroutine.resume(task._coroutine)) end
   current = outer
   if coroutine.status(task._coroutine) ~= "dead" then
     -- a yield that isn't ours, from the task's own body, lets the others have a turn
-    if results[2] ~= PARKED then
+    if value ~= PARKED then
       task._status = "ready"
       push_ready(task)
     end
   elseif not task._concluded then
-    if task._waiter then -- it couldn't yield
-      end_wait(task._waiter)
+    local unable = task._waiter -- to yield, though it wanted to wait
+    if unable then
+      end_wait(unable)
       task._waiter = nil
-      results[2] = yields.explained(results[2], task._coroutine)
+      value = yields.explained(value, task._coroutine)
     end
-    if not results[1] then keep_trace(task, results[2], debug.traceback(task._coroutine)) end
-    conclude(task, unpack(results, 1, results.n))
+    if not ok then keep_trace(task, value, debug.traceback(task._coroutine)) end
+    if unable then return conclude(task, false, value) end
+    conclude(task, ok, ...)
   end
+end
+
+local function resume(task, ...)
+  local outer = current
+  current, slice_began = task, core.now()
+  task._status = "running"
+  resumed(task, outer, coroutine.resume(task._coroutine, ...))
 end
 
 local function start_or_resume(task)

@@ -9,6 +9,9 @@ local luas = {}
 --- The program that runs this Lua: "lua5.4", "luajit".
 luas.program = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "[%d.]+$"
 
+--- As the folder of its modules under build/ is called.
+luas.version = luas.program:gsub("^lua(%d)", "%1")
+
 --- Where LuaRocks puts what it installs for this Lua, and what `--lua-version` takes.
 luas.rocks_version = _VERSION:match "[%d.]+$"
 
