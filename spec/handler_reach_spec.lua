@@ -270,13 +270,21 @@ end)
 describe("a handler's error", function()
   after_each(kit.cleanup)
 
-  it("is said on stderr once a handler, unless somebody asked to hear of it", function()
-    local path = kit.folder() .. "/script.lua"
+  -- What a script prints in which %s stands for the words that start a server.
+  local function printed_by(script)
     local words = {}
     for index, word in ipairs(kit.fake(SERVER).launch_args_override) do
       words[index] = ("%q"):format(word)
     end
-    kit.write_file(path, ([[
+    local path = kit.write_file(kit.folder() .. "/script.lua", script:format(table.concat(words, ", ")))
+    local pipe = io.popen(("%s %s 2>&1"):format(kit.quoted(kit.lua), kit.quoted(path)))
+    local text = pipe:read "*a"
+    pipe:close()
+    return text
+  end
+
+  it("is said on stderr once a handler, unless somebody asked to hear of it", function()
+    local text = printed_by [[
       local codex = require "codex"
       local client = codex.new { launch_args_override = { %s },
         approval_handler = function() error "from the client" end }
@@ -292,14 +300,38 @@ describe("a handler's error", function()
       ask(threads[2].id)
       heard:wait(5)
       client:close()
-    ]]):format(table.concat(words, ", ")))
-    local pipe = io.popen(("%s %s 2>&1"):format(kit.quoted(kit.lua), kit.quoted(path)))
-    local text = pipe:read "*a"
-    pipe:close()
+    ]]
     assert.equal(2, select(2, text:gsub("codex: a handler of 'item/fileChange/requestApproval' failed: ", "")), text)
     assert.truthy(text:find "script.lua:3: from the client\n", text)
     assert.truthy(text:find("expected 'accept', 'accept_for_session', 'decline', 'cancel', a boolean", 1, true), text)
     assert.is_nil(text:find("heard", 1, true))
+  end)
+
+  it("is said in words, and of each tool by its name", function()
+    local text = printed_by [[
+      local codex = require "codex"
+      local client = codex.new { launch_args_override = { %s }, approval_handler = function() error {} end }
+      local function tool(name, run) return codex.tool { name = name, description = "", run = run } end
+      local thread = client:thread_start { tools = {
+        tool("one", function() error { message = "no paper" } end),
+        codex.tool_namespace { name = "desk", description = "", tools = {
+          tool("two", function() return print end), tool("three", function() error() end) } },
+      } }
+      local function call(tool, namespace)
+        client:request("spec/ask", { method = "item/tool/call", params = { threadId = thread.id, turnId = "u",
+          callId = "c", tool = tool, namespace = namespace, arguments = codex.json.decode "{}" } })
+      end
+      call "one" call "one" call("two", "desk") call("three", "desk")
+      client:request("spec/ask", { method = "item/fileChange/requestApproval",
+        params = { threadId = "t", turnId = "u", itemId = "i", startedAtMs = 1 } })
+      client:close()
+    ]]
+    assert.equal([[
+codex: the tool 'one' failed: no paper
+codex: the tool 'desk.two' failed: it returned a function, not a string, a table or content
+codex: the tool 'desk.three' failed: it raised nil
+codex: a handler of 'item/fileChange/requestApproval' failed: it raised a table
+]], text)
   end)
 end)
 

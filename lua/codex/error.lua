@@ -71,6 +71,18 @@ function M.argument(message, fields)
   error(M.new("invalid_argument", callers_position() .. message, fields), 0)
 end
 
+--- What was raised, in words: that may be anything.
+---@param err any
+---@return string
+function M.in_words(err)
+  if err == nil then return "it raised nil" end
+  local _, text = pcall(tostring, err)
+  if type(text) ~= "string" then return "it doesn't say why" end
+  if type(err) ~= "table" or not text:find "^table: " then return text end
+  local message = rawget(err, "message")
+  return type(message) == "string" and message or "it raised a table"
+end
+
 --- Whether a value is an error object of this module (and of that kind).
 ---@param value any
 ---@param kind? string

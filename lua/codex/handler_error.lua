@@ -10,10 +10,12 @@ local M = {}
 --- Whose handler it is, and whether it was said.
 ---@class codex.HandlerSource
 ---@field method string
+---@field tool? string
 ---@field told? boolean
 
-local function say(method, err)
-  notices.give(("a handler of '%s' failed: %s"):format(method, tostring(err)))
+local function say(source, err)
+  local who = source.tool and ("the tool '%s'"):format(source.tool) or ("a handler of '%s'"):format(source.method)
+  notices.give(("%s failed: %s"):format(who, errors.in_words(err)))
 end
 
 ---@param client codex.Client
@@ -27,12 +29,12 @@ function M.report(client, source, err, about)
     reported = true
     local handling = task.background(handler, err, about)
     handling:when_over(function()
-      if handling.status == "failed" then say("handler_error", handling:failure()) end
+      if handling.status == "failed" then say({ method = "handler_error" }, handling:failure()) end
     end)
   end
   if reported or source.told then return end
   source.told = true
-  say(source.method, err)
+  say(source, err)
 end
 
 return M

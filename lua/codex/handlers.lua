@@ -81,11 +81,12 @@ end
 
 -- ---- finding ----
 
--- owner: whose failure it is.
+-- owner: whose failure it is, a handler or an entry of a list of tools.
 local function report(client, request, owner, err)
   local source = client._handler_sources[owner]
   if not source then
-    source = { method = request.method }
+    local is_entry = request.kind == "tool" and type(owner) == "table"
+    source = { method = request.method, tool = is_entry and rawget(owner, "display") or nil }
     client._handler_sources[owner] = source
   end
   failures.report(client, source, err, request)
@@ -95,11 +96,12 @@ end
 local function in_reach(handlers, request)
   local registry = handlers.tools
   if request.kind == "tool" and registry then
+    local owner = tools.find(registry, request.params.tool, request.params.namespace) or registry
     return function(asked)
       return tools.call(registry, asked, function(err)
-        report(request._client, request, registry, err)
+        report(request._client, request, owner, err)
       end)
-    end, registry
+    end, owner
   end
   local handler = handlers[by_kind[request.kind]] or handlers.request_handler
   return handler, handler

@@ -79,6 +79,7 @@ function M.namespace(definition)
   return copy(definition, ToolNamespace)
 end
 
+M.find = definitions.find
 M.prepare = definitions.prepare
 M.call = calls.call
 

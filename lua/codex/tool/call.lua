@@ -68,12 +68,7 @@ local positions = { "^[^\n:]*%.lua:%d+: ", '^%[string ".-"%]:%d+: ', "^%(command
 
 -- An error's message, without where in the script it was raised: that tells the model nothing.
 local function message_of(err)
-  local _, text = pcall(tostring, err)
-  if type(text) ~= "string" then return "it doesn't say why" end
-  if type(err) == "table" and text:find "^table: " then
-    local message = rawget(err, "message")
-    text = type(message) == "string" and message or "it raised a table"
-  end
+  local text = errors.in_words(err)
   for _, position in ipairs(positions) do
     text = text:gsub(position, "")
   end
