@@ -642,6 +642,18 @@ describe("codex-lua", function()
       nothing_is_left()
     end)
 
+    it("after SIGTERM while it is stuck in C", function()
+      local tty = terminal { "-e", [[
+        print "busy" io.stdout:flush()
+        while true do pcall(string.find, ("a"):rep(100000), ("a*"):rep(30) .. "b") end
+      ]] }
+      tty.shows "busy"
+      os.execute("kill -TERM " .. processes("codex%-lua %-e")[1])
+      tty.shows "codex-lua: terminated"
+      tty.ends_with(143)
+      nothing_is_left()
+    end)
+
     it("after kill -9 in the middle of a turn", function()
       local model, path = offline(held_turn)
       local tty = terminal { model, path }

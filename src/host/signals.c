@@ -25,6 +25,10 @@
 /* A script that hasn't come to wait for so long after a signal is stopped where it is. */
 #define STUCK_SECONDS 0.25
 
+/* One that SIGTERM hasn't stopped by then is in a call that won't return soon: the process ends. After Ctrl-C
+ * it doesn't: the call may be a program that the key was meant for. */
+#define TERM_SECONDS 1.0
+
 /* Signals closer together than this are one: timeout(1), for example, sends each to the process and its
  * group. */
 #define SAME_SECONDS 0.1
@@ -41,7 +45,8 @@ static const char stuck_key[] = "codex.host.stuck";
 
 static int pipe_ends[2] = {-1, -1};
 static lua_State *volatile running;
-static volatile sig_atomic_t pending; /* a signal that Lua hasn't taken yet */
+static volatile sig_atomic_t pending; /* number of a signal that Lua hasn't taken yet, or 0 */
+static volatile sig_atomic_t ending;  /* what is left to do must be done */
 static volatile struct timespec pending_since;
 
 static double seconds_pending(void) {
@@ -141,6 +146,16 @@ static int exit_status(int number) {
   return number == SIGALRM ? 124 : 128 + number;
 }
 
+/* Ends the process where Lua can't be asked any more. */
+static void leave(int number) {
+  const char *words = number == SIGINT    ? "codex-lua: interrupted\n"
+                      : number == SIGTERM ? "codex-lua: terminated\n"
+                                          : "codex-lua: timed out\n";
+  ssize_t written = write(STDERR_FILENO, words, strlen(words));
+  (void)written;
+  _exit(exit_status(number));
+}
+
 #if defined(__linux__)
 static timer_t nudges;
 
@@ -168,6 +183,8 @@ static void on_nudge(int number) {
   lua_State *L = running;
   if (!pending)
     set_nudges(0);
+  else if (pending == SIGTERM && !ending && seconds_pending() >= TERM_SECONDS)
+    leave(SIGTERM);
   else if (L && seconds_pending() >= STUCK_SECONDS)
     lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
 }
@@ -180,11 +197,11 @@ static void on_signal(int number) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     pending_since.tv_sec = now.tv_sec;
     pending_since.tv_nsec = now.tv_nsec;
-    pending = 1;
+    pending = number;
     hook_running();
     set_nudges(NUDGE_NANOSECONDS);
   } else if (seconds_pending() >= SAME_SECONDS) {
-    _exit(exit_status(number));
+    leave(number);
   }
   char byte = (char)number;
   ssize_t written = write(pipe_ends[1], &byte, 1); /* a full pipe holds enough signals */
@@ -251,6 +268,13 @@ static struct timeval to_timeval(double seconds) {
   return time;
 }
 
+/* begin_end(): from now on it takes two signals to end the process */
+static int signals_begin_end(lua_State *L) {
+  (void)L;
+  ending = 1;
+  return 0;
+}
+
 /* alarm(seconds, interval): "timeout" comes then, and again after each interval */
 static int signals_alarm(lua_State *L) {
   struct itimerval timer = {.it_value = to_timeval(luaL_checknumber(L, 1)),
@@ -269,6 +293,7 @@ static int signals_ignore_interrupts(lua_State *L) {
 int cx_open_host_signals(lua_State *L) {
   static const luaL_Reg functions[] = {{"start", signals_start},
                                        {"take", signals_take},
+                                       {"begin_end", signals_begin_end},
                                        {"alarm", signals_alarm},
                                        {"ignore_interrupts", signals_ignore_interrupts},
                                        {NULL, NULL}};

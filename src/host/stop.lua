@@ -67,6 +67,7 @@ end
 
 --- Ends all servers and whatever else there is to end.
 function M.end_everything()
+  signals.begin_end()
   close_clients()
   while at_end[1] do
     table.remove(at_end)()
