@@ -61,7 +61,7 @@ describe("examples/embed", function()
 
   it("says what is wrong, in the script as well", function()
     local text, status = embed(kit.home(), "go", "/nowhere/codex")
-    assert.equal(0, status)
+    assert.equal(1, status)
     assert.truthy(text:find "^embed: .*/nowhere/codex", text)
     text, status = run("embed", kit.home(), "nowhere.lua")
     assert.equal(1, status)

@@ -29,7 +29,7 @@ typedef struct entry {
 typedef struct loop {
   entry watches[MOST], timers[MOST];
   int wake; /* what is to be called as soon as may be, or LUA_NOREF */
-  bool quit;
+  bool quit, failed;
 } loop;
 
 static double now(void) {
@@ -93,8 +93,10 @@ static int loop_wake(lua_State *L) {
   return 0;
 }
 
+/* quit(ok): ok is false if something went wrong */
 static int loop_quit(lua_State *L) {
   loop_of(L)->quit = true;
+  loop_of(L)->failed = !lua_toboolean(L, 1);
   return 0;
 }
 
@@ -198,5 +200,5 @@ int main(int argc, char **argv) {
   }
   printf("\nThe program has counted to %ld meanwhile.\n", run(L, &own));
   lua_close(L);
-  return 0;
+  return own.failed ? 1 : 0;
 }

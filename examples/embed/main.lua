@@ -1,4 +1,4 @@
--- What examples/embed/embed.c runs, with the prompt: it has made the global `loop`, and goes on until `quit()`.
+-- What examples/embed/embed.c runs, with the prompt: it has made the global `loop`, and goes on until `quit(ok)`.
 local codex = require "codex"
 
 codex.use_loop(loop)
@@ -18,5 +18,5 @@ end)
 codex.spawn(function()
   local ok, err = pcall(talking.join, talking)
   if not ok then io.stderr:write("embed: ", tostring(err), "\n") end
-  quit()
+  quit(ok)
 end)
