@@ -100,6 +100,7 @@ build = {
     ["codex.json_schema.values"] = "lua/codex/json_schema/values.lua",
     ["codex.lane"] = "lua/codex/lane.lua",
     ["codex.lazy"] = "lua/codex/lazy.lua",
+    ["codex.list"] = "lua/codex/list.lua",
     ["codex.loop"] = "lua/codex/loop.lua",
     ["codex.loop.copas"] = "lua/codex/loop/copas.lua",
     ["codex.loop.cqueues"] = "lua/codex/loop/cqueues.lua",

@@ -37,7 +37,7 @@ local DECISIVE = { "turn/started", "turn/completed", "thread/goal/updated", "thr
 --- Listens for the turns of a thread from now on.
 ---@param client codex.Client
 ---@param thread_id string
----@param source codex.Waiter[] woken whenever something has happened
+---@param source codex.List woken whenever something has happened
 ---@param on_rest fun() called when no turn will come any more, or none before `resume`
 ---@return codex.Chain
 function M.new(client, thread_id, source, on_rest)

@@ -3,6 +3,7 @@
 local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
+local lists = require "codex.list"
 local task = require "codex.task"
 
 local M = {}
@@ -16,17 +17,28 @@ local M = {}
 local Channel = {}
 Channel.__index = Channel
 
--- Wakes the one who has waited longest, of those who still wait.
-local function wake_first(waiting)
-  local first = table.remove(waiting, 1)
-  if first then task.wake(first) end
-  return first
+-- The one who has waited longest, of those who still wait.
+local function first_of(waiting)
+  while waiting.first and task.is_leaving(waiting.first) do
+    lists.remove(waiting.first)
+  end
+  return waiting.first
 end
 
-local function remove(list, entry)
-  for index, other in ipairs(list) do
-    if other == entry then return table.remove(list, index) end
-  end
+local function wake_first(waiting)
+  local first = first_of(waiting)
+  if not first then return false end
+  lists.remove(first)
+  task.wake(first)
+  return true
+end
+
+-- Waits until somebody takes an entry out of the list that it is in.
+local function await(entry)
+  local reason, failure = task.try_park(entry)
+  if reason ~= "woken" then lists.remove(entry) end
+  if failure then error(failure, 0) end
+  if reason == "cancelled" then task.raise_cancelled() end
 end
 
 --- Makes a channel.
@@ -40,7 +52,9 @@ function M.channel(capacity)
   return setmetatable({
     closed = false,
     _capacity = capacity,
-    _values = {}, -- those that are held, and those of senders who wait
+    _held = {}, -- values that have found room
+    _held_count = 0,
+    _senders = {}, -- who waits for room, or for a receiver
     _receivers = {}, -- who waits for a value
   }, Channel)
 end
@@ -53,22 +67,9 @@ local function raise_closed(name)
   errors.raise("closed", "channel:" .. name .. ": the channel is closed")
 end
 
--- Waits until the value has been taken, or there is room for it among those that are held.
-local function await_room(channel, sent)
-  while not sent.taken and not channel.closed do
-    local place = 0
-    for index, other in ipairs(channel._values) do
-      if other == sent then place = index end
-    end
-    if place <= channel._capacity then return end
-    if task.park(sent) == "cancelled" then
-      remove(channel._values, sent)
-      task.raise_cancelled()
-    end
-  end
-  if sent.taken then return end
-  remove(channel._values, sent)
-  raise_closed "send"
+local function hold(channel, sent)
+  lists.append(channel._held, sent)
+  channel._held_count = channel._held_count + 1
 end
 
 --- Hands a value over; waits while the channel is full. Raises `closed` when it is closed, or is before the value has
@@ -77,36 +78,49 @@ end
 function Channel:send(value)
   if value == nil then errors.argument "channel:send: nil can't be sent, as it says that a channel is over" end
   if self.closed then raise_closed "send" end
-  local sent = { value = value }
-  table.insert(self._values, sent)
+  local sent = { value = value, accepted = self._held_count < self._capacity }
+  if sent.accepted then
+    hold(self, sent)
+  else
+    lists.append(self._senders, sent)
+  end
   wake_first(self._receivers)
-  await_room(self, sent)
+  if sent.accepted then return end
+  await(sent)
+  if not sent.accepted then raise_closed "send" end
 end
 
--- Takes the first value, and lets the sender know who may go on by that.
+-- Lets the sender go on who has waited longest: the entry of the value, or nil.
+local function accept(channel)
+  local sent = first_of(channel._senders)
+  if not sent then return nil end
+  sent.accepted = true
+  wake_first(channel._senders)
+  return sent
+end
+
+-- Takes the first value, which makes room for another: its entry, or nil.
 local function take(channel)
-  local sent = table.remove(channel._values, 1)
-  sent.taken = true
-  task.wake(sent)
-  local next_held = channel._values[channel._capacity]
-  if next_held then task.wake(next_held) end
-  return sent.value
+  local sent = channel._held.first
+  if not sent then return accept(channel) end
+  lists.remove(sent)
+  channel._held_count = channel._held_count - 1
+  local accepted = accept(channel)
+  if accepted then hold(channel, accepted) end
+  return sent
 end
 
 --- Takes the next value; waits for one.
 ---@return any value nil once the channel is closed and empty
 function Channel:receive()
-  while not self._values[1] do
+  while true do
+    local sent = take(self)
+    if sent then return sent.value end
     if self.closed then return nil end
     local waiting = {}
-    table.insert(self._receivers, waiting)
-    if task.park(waiting) == "cancelled" then
-      -- a sender may have chosen this one when it was cancelled already: then it is another's turn
-      if not remove(self._receivers, waiting) and self._values[1] then wake_first(self._receivers) end
-      task.raise_cancelled()
-    end
+    lists.append(self._receivers, waiting)
+    await(waiting)
   end
-  return take(self)
 end
 
 Channel.__call = function(self)
@@ -117,9 +131,8 @@ end
 --- again.
 function Channel:close()
   self.closed = true
-  while wake_first(self._receivers) do end
-  for index = #self._values, 1, -1 do
-    task.wake(self._values[index])
+  for _, waiting in ipairs { self._receivers, self._senders } do
+    while wake_first(waiting) do end
   end
 end
 
@@ -146,7 +159,7 @@ function Event:set()
   task.wake(self._source)
 end
 
---- It hasn't happened, from now on.
+--- It hasn't happened, from now on; who was woken by then goes on all the same.
 function Event:clear()
   self.is_set = false
 end
@@ -157,12 +170,10 @@ end
 function Event:wait(seconds)
   if seconds ~= nil then task.check_seconds("event:wait", seconds) end
   local deadline = seconds and core.now() + math.max(0, seconds)
-  while not self.is_set do
-    local reason = task.park(self._source, deadline)
-    if reason == "cancelled" then task.raise_cancelled() end
-    if reason == "timeout" then return self.is_set end
-  end
-  return true
+  if self.is_set then return true end
+  local reason = task.park(self._source, deadline)
+  if reason == "cancelled" then task.raise_cancelled() end
+  return reason == "woken" or self.is_set
 end
 
 classes.guard(Event, "event")

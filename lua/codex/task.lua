@@ -1,12 +1,13 @@
 --- Tasks: coroutines that wait without blocking each other.
 ---
---- Everything that waits parks on a source, a plain list of waiters. A waiter whose coroutine is a task's own yields;
+--- Everything that waits parks on a source, a list of waiters. A waiter whose coroutine is a task's own yields;
 --- any other caller (the main chunk, a coroutine that the user wrapped) drives the loop until it is woken, and other
 --- tasks go on meanwhile. Parking reports how it ended instead of raising, so that callers can clean up without a
 --- pcall, which PUC Lua 5.1 couldn't yield across.
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local lists = require "codex.list"
 local loop = require "codex.loop"
 local yields = require "codex.yields"
 
@@ -54,17 +55,8 @@ end
 
 -- ---- waiting ----
 
----@class codex.Waiter
+---@class codex.Waiter: codex.ListMember
 ---@field reason string? set once, when it is woken
-
-local function remove_waiter(source, waiter)
-  for i = #source, 1, -1 do
-    if source[i] == waiter then
-      table.remove(source, i)
-      return
-    end
-  end
-end
 
 local function wake_waiter(waiter, reason)
   if waiter.reason then return end
@@ -81,12 +73,21 @@ local function wake_waiter(waiter, reason)
 end
 
 --- Wakes all who wait on a source, in the order they came.
----@param source codex.Waiter[]
+---@param source codex.List
 function M.wake(source)
-  for i = 1, #source do
-    wake_waiter(source[i], "woken")
-    source[i] = nil
+  local waiter, last = source.first, source.last
+  while waiter do
+    lists.remove(waiter)
+    wake_waiter(waiter, "woken")
+    waiter = waiter ~= last and source.first or nil -- those that came meanwhile wait for the next time
   end
+end
+
+--- Whether the one who waits on a source has been woken by something else, and is about to leave.
+---@param source codex.List
+---@return boolean
+function M.is_leaving(source)
+  return source.first ~= nil and source.first.reason ~= nil
 end
 
 local function take_cancellation(task)
@@ -105,8 +106,8 @@ end
 local drive -- below: it runs tasks
 
 local function begin_wait(task, source, deadline, outside)
-  local waiter = { task = task, source = source, outside = outside and 1 or 0 }
-  source[#source + 1] = waiter
+  local waiter = { task = task, outside = outside and 1 or 0 }
+  lists.append(source, waiter)
   outside_waits = outside_waits + waiter.outside
   waiter.timer = deadline and loop.timers:add(deadline, function()
     wake_waiter(waiter, "timeout")
@@ -117,7 +118,7 @@ end
 local function end_wait(waiter)
   outside_waits = outside_waits - waiter.outside
   if waiter.timer then loop.timers:remove(waiter.timer) end
-  if waiter.reason ~= "woken" then remove_waiter(waiter.source, waiter) end
+  lists.remove(waiter)
 end
 
 -- The task whose own coroutine is running, if that can yield now.
@@ -147,7 +148,7 @@ function M.check_can_wait()
 end
 
 --- As park, but what ends the wait otherwise is answered: "deadlock" or "failed", and the error.
----@param source codex.Waiter[]
+---@param source codex.List
 ---@param deadline? number
 ---@param outside? boolean
 ---@param seen? integer
@@ -180,7 +181,7 @@ function M.try_park(source, deadline, outside, seen)
 end
 
 --- Waits until the source is woken or the moment `deadline` has come.
----@param source codex.Waiter[]
+---@param source codex.List
 ---@param deadline? number on the core's clock
 ---@param outside? boolean a server will wake it, so that waiting is no deadlock
 ---@param seen? integer `loop.rounds()`, from before it was found that there is something to wait for: a finalizer that
