@@ -96,6 +96,64 @@ describe("a task that ends", function()
   end)
 end)
 
+describe("a chain of tasks that join each other", function()
+  local function chain(length, fails)
+    if length > 0 then return codex.spawn(chain, length - 1, fails):join() end
+    codex.sleep(0)
+    if fails then error("at its end", 0) end
+    return "end"
+  end
+
+  it("may be long, and so may one in which each ends with the one before", function()
+    assert.equal("end", codex.spawn(chain, 4000):join())
+    local function start(length)
+      if length > 0 then codex.spawn(start, length - 1) end
+      codex.sleep(length == 4000 and 0.01 or 1e6)
+    end
+    codex.run(function() codex.spawn(start, 4000):join() end)
+  end)
+
+  it("tells of the first 20 joins where it fails", function()
+    for joins, told in pairs { [19] = 19, [20] = 20, [21] = 20, [1000] = 20 } do
+      local one = codex.spawn(chain, joins, true)
+      assert.equal("at its end", failure(one.join, one))
+      local trace, count = one:traceback():gsub("joined at:", "")
+      assert.equal(told, count)
+      assert.truthy(trace:find "structured_spec")
+    end
+  end)
+end)
+
+describe("pcall in a task that is cancelled", function()
+  it("tells what its function does then", function()
+    for how, expected in pairs { returns = "result", raises = "other" } do
+      local told
+      local one = codex.spawn(function()
+        told = { pcall(function()
+          pcall(forever)
+          if how == "raises" then error("other", 0) end
+          return "result"
+        end) }
+      end)
+      codex.sleep(0.01)
+      one:cancel()
+      one:join()
+      assert.same({ how == "returns", expected }, told)
+    end
+  end)
+
+  it("keeps the traceback of what it passes on", function()
+    local function fails() error "in the depth" end
+    local line = debug.getinfo(fails, "S").linedefined
+    local one = codex.spawn(function()
+      local _, err = pcall(function() codex.spawn(fails):join() end)
+      error(err, 0)
+    end)
+    failure(one.join, one)
+    assert.truthy(one:traceback():find("structured_spec.lua:" .. line .. ":", 1, true), one:traceback())
+  end)
+end)
+
 describe("a failure that leaves the others waiting for ever", function()
   it("is raised, rather than their deadlock", function()
     for _, start in ipairs { codex.run, codex.scope } do
@@ -174,6 +232,22 @@ describe("codex.scope", function()
     assert.equal("invalid_argument", kind_of(held.spawn, held, forever))
   end)
 
+  it("leaves nothing running that its function starts while it is being cancelled", function()
+    for _, start in ipairs { codex.scope, codex.run } do
+      local child
+      local one = codex.spawn(function()
+        start(function()
+          pcall(forever)
+          child = codex.spawn(forever)
+        end)
+      end)
+      codex.sleep(0.01)
+      one:cancel()
+      assert.equal("cancelled", kind_of(one.join, one))
+      assert.equal("cancelled", child.status)
+    end
+  end)
+
   it("ends when its task is cancelled", function()
     local log = {}
     local one = codex.spawn(function()
@@ -186,6 +260,80 @@ describe("codex.scope", function()
     one:cancel()
     assert.equal("cancelled", kind_of(one.join, one))
     assert.same({ "in it" }, log)
+  end)
+end)
+
+describe("ten times as many tasks", function()
+  local create, jit = coroutine.create, rawget(_G, "jit")
+  local steps
+
+  local function counted(thread)
+    debug.sethook(thread, function() steps = steps + 1 end, "", 100)
+    return thread
+  end
+
+  setup(function()
+    if jit then jit.off() end -- hooks see nothing of what is compiled
+    rawset(coroutine, "create", function(fn) return counted(create(fn)) end)
+  end)
+
+  teardown(function()
+    rawset(coroutine, "create", create)
+    if jit then jit.on() end
+  end)
+
+  -- In hundreds of the virtual machine's steps.
+  local function cost(fn, count)
+    steps = 0
+    codex.spawn(fn, count):join()
+    return steps
+  end
+
+  local function assert_linear(fn)
+    local few, many = cost(fn, 100), cost(fn, 1000)
+    assert.is_true(many < 15 * few, ("%d for 100, %d for 1000"):format(few, many))
+  end
+
+  it("that end one after the other take about ten times as long, in gather and in a scope", function()
+    local function each_after_the_one_before(count)
+      local functions, events = {}, {}
+      for index = 1, count do
+        events[index] = codex.event()
+        functions[index] = function()
+          events[index]:wait()
+          codex.sleep(0)
+          if index < count then events[index + 1]:set() end
+        end
+      end
+      events[1]:set()
+      return functions
+    end
+    assert_linear(function(count) codex.gather(each_after_the_one_before(count)) end)
+    assert_linear(function(count)
+      codex.scope(function(scope)
+        for _, fn in ipairs(each_after_the_one_before(count)) do scope:spawn(fn) end
+      end)
+    end)
+  end)
+
+  it("that wait for the same, and give up in any order, do too", function()
+    assert_linear(function(count)
+      local event, waiting = codex.event(), {}
+      for index = 1, count do waiting[index] = codex.spawn(event.wait, event) end
+      codex.sleep(0)
+      for index = 1, count, 2 do waiting[index]:cancel() end
+      for index = count, 2, -2 do waiting[index]:cancel() end
+      for _, one in ipairs(waiting) do pcall(one.join, one) end
+    end)
+  end)
+
+  it("that send to one channel do too", function()
+    assert_linear(function(count)
+      local channel = codex.channel()
+      for value = 1, count do codex.spawn(channel.send, channel, value) end
+      codex.sleep(0)
+      for value = 1, count do assert(channel:receive() == value) end
+    end)
   end)
 end)
 

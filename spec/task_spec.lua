@@ -469,6 +469,16 @@ describe("codex.gather", function()
     end
   end)
 
+  it("refuses what is no list of functions and no number of them", function()
+    for _, functions in ipairs { "x", { "x" }, { forever, false, forever } } do
+      refused("invalid_argument", codex.gather, functions)
+    end
+    for _, limit in ipairs { 0, -1, 1.5, 0 / 0, "x" } do
+      refused("invalid_argument", codex.gather, { forever }, { limit = limit })
+    end
+    assert.same({ 1 }, codex.gather({ function() return 1 end }, { limit = math.huge }))
+  end)
+
   it("cancels all when its task is cancelled", function()
     local ended = 0
     local one = codex.spawn(codex.gather, {

@@ -31,7 +31,7 @@ local function await_group(group, task, at_once)
     if ended_badly or at_once and next(group.failed) then break end
     reason, failure = tasks.try_park(group)
   end
-  group.over = true
+  group.over, task._waits_for_children = true, nil -- what it starts while it is being cancelled ends with it
   local cancelled = reason == "cancelled"
   local failed = first_ended(group.failed)
   if group.open > 0 then cancelled = tasks.cancel_all(tasks.of_group(group)) or cancelled end
@@ -117,32 +117,15 @@ local function check_gather(functions, options)
   if type(functions) ~= "table" then
     errors.argument("gather: expected a list of functions, got " .. type(functions))
   end
-  for _, fn in ipairs(functions) do
-    tasks.check_function("gather", fn)
+  for index = 1, #functions do
+    tasks.check_function("gather", functions[index])
   end
   options_of.check_names("gather", options, { limit = true })
   local limit = options.limit
-  if limit ~= nil and (type(limit) ~= "number" or limit < 1) then errors.argument "gather: limit must be at least 1" end
-end
-
--- Takes those that are over out of a set of tasks, and keeps which of them failed; how many there were.
-local function take_ended(running, failed)
-  local count = 0
-  for task in pairs(running) do
-    if tasks.is_over(task) then
-      running[task], count = nil, count + 1
-      if task._status ~= "done" then failed[task] = true end
-    end
+  if limit == nil then return end
+  if type(limit) ~= "number" or limit < 1 or limit ~= math.floor(limit) then
+    errors.argument "gather: limit must be a whole number from 1 on"
   end
-  return count
-end
-
-local function list_of(set)
-  local list = {}
-  for task in pairs(set) do
-    list[#list + 1] = task
-  end
-  return list
 end
 
 --- Runs the functions at once (at most `limit` of them) and returns a list of their first results, in order. The first
@@ -154,26 +137,30 @@ function M.gather(functions, options)
   check_gather(functions, options or {})
   tasks.check_can_wait()
   local limit = options and options.limit or math.huge
-  local running, ended, failed, results = {}, { awaited_by = tasks.running() }, {}, {}
-  local started, over = 0, 0
+  local running, ended, results = {}, { awaited_by = tasks.running() }, {}
+  local started, over, failed = 0, 0, nil
   local reason, failure = "woken", nil
   local function one(index)
     results[index] = functions[index]()
   end
-  while over < #functions and not next(failed) and reason == "woken" do
+  local function note_end(task)
+    running[task], over = nil, over + 1
+    if task._status ~= "done" then failed = failed or task end
+    tasks.wake(ended)
+  end
+  while over < #functions and not failed and reason == "woken" do
     while started < #functions and started - over < limit do
       started = started + 1
       local task = tasks.spawn(one, started)
-      task._joined, task._on_end = true, ended
-      running[task] = true
+      task._joined, running[task] = true, true
+      task:when_over(note_end)
     end
     reason, failure = tasks.try_park(ended)
-    over = over + take_ended(running, failed)
   end
-  local cancelled = tasks.cancel_all(list_of(running)) or reason == "cancelled"
+  local cancelled = tasks.cancel_all(tasks.in_order(running)) or reason == "cancelled"
   if failure then error(failure, 0) end
   if cancelled then tasks.raise_cancelled() end
-  if next(failed) then tasks.outcome(first_ended(failed)) end
+  if failed then tasks.outcome(failed) end
   return results
 end
 

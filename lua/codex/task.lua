@@ -203,15 +203,7 @@ end
 
 local finished = 0 -- how many tasks have ended, to know their order
 
-local finish -- below: a task may be the last that its parent waits for
-
--- Of tasks that end with the one that started them, the last one is over, maybe.
-local function child_over(parent, child)
-  parent._children[child] = nil
-  if parent._final_status and not next(parent._children) then finish(parent, parent._final_status) end
-end
-
-finish = function(task, status)
+local function end_alone(task, status)
   finished = finished + 1
   task._status, task._ended_as = status, finished
   unfinished[task] = nil
@@ -223,28 +215,39 @@ finish = function(task, status)
     M.wake(group)
   end
   M.wake(task._done)
-  if task._on_end then M.wake(task._on_end) end
-  if task._when_over then task._when_over() end
-  if task._parent then child_over(task._parent, task) end
+  if task._when_over then task._when_over(task) end
 end
 
--- Those that a task has started and that aren't over, in the order of their start.
-local function children_of(task)
-  local children = {}
-  for child in pairs(task._children) do
-    children[#children + 1] = child
+-- Ends a task, and those that only waited for it to end with them. Not recursive, as they may be many.
+local function finish(task, status)
+  while status do
+    end_alone(task, status)
+    local parent = task._parent
+    if not parent then return end
+    parent._children[task] = nil
+    task, status = parent, not next(parent._children) and parent._final_status
   end
-  table.sort(children, function(a, b)
+end
+
+--- The tasks of a set, in the order of their start.
+---@param set table<codex.Task, true>
+---@return codex.Task[]
+function M.in_order(set)
+  local list = {}
+  for task in pairs(set) do
+    list[#list + 1] = task
+  end
+  table.sort(list, function(a, b)
     return a._number < b._number
   end)
-  return children
+  return list
 end
 
 -- Ends a task once those are over that it has started, which end with it.
 local function finish_with_children(task, status)
   if task._waits_for_children or not next(task._children) then return finish(task, status) end
   task._status, task._final_status = "waiting", status
-  for _, child in ipairs(children_of(task)) do
+  for _, child in ipairs(M.in_order(task._children)) do
     child:cancel()
   end
 end
@@ -262,13 +265,22 @@ local function conclude(task, returned, ...)
   end
 end
 
+-- How many joins a traceback tells of, the first ones: each task of a long chain keeps one.
+local MOST_TRACE_JOINS = 20
+
 -- Keeps where an error that isn't an object was raised: in the task that this one has joined, if it is that one's.
 local function keep_trace(task, err, trace)
   local raised = task._raised
   task._raised = nil
   if errors.is_error(err) then return end
-  local joined = raised and rawequal(raised._error, err) and raised._traceback
-  task._traceback = joined and joined .. "\njoined at:" .. trace:gsub("^[^\n]*", "") or trace
+  if not (raised and rawequal(raised._error, err) and raised._traceback) then
+    task._traceback, task._trace_joins = trace, 0
+  elseif raised._trace_joins == MOST_TRACE_JOINS then
+    task._traceback, task._trace_joins = raised._traceback, MOST_TRACE_JOINS
+  else
+    task._traceback = raised._traceback .. "\njoined at:" .. trace:gsub("^[^\n]*", "")
+    task._trace_joins = raised._trace_joins + 1
+  end
 end
 
 -- The body of a task's coroutine. An error has to end the function here, inside the coroutine: only so are its
@@ -614,15 +626,15 @@ function M.cancel_all(tasks)
   return cancelled
 end
 
---- The tasks of a group that haven't ended.
+--- The tasks of a group that haven't ended, in the order of their start.
 ---@param group codex.TaskGroup
 ---@return codex.Task[]
 function M.of_group(group)
-  local tasks = {}
+  local set = {}
   for task in pairs(unfinished) do
-    if task._group == group then tasks[#tasks + 1] = task end
+    if task._group == group then set[task] = true end
   end
-  return tasks
+  return M.in_order(set)
 end
 
 --- Waits so many seconds.
@@ -657,18 +669,16 @@ function M.attempt(fn, ...)
   local task = M.spawn(fn, ...)
   task._joined, task._inside = true, M.running()
   local reason, failure = try_await(task)
-  if reason == "cancelled" then
-    M.cancel_all { task }
-    local result = errors.is_error(task._error) and task._error.result or nil
-    return false, errors.new("cancelled", "the task was cancelled", { result = result })
-  end
+  if reason == "cancelled" then M.cancel_all { task } end
   if failure then return false, failure end
   if task._status == "done" then return true, unpack(task._results, 1, task._results.n) end
+  if not M.is_over(task) then return false, errors.new("cancelled", "the task was cancelled") end
+  M.running()._raised = task
   return false, task._error
 end
 
---- Calls `fn()` once the task has ended; it must not wait.
----@param fn fun()
+--- Calls `fn(task)` once the task has ended; it must not wait.
+---@param fn fun(task: codex.Task)
 function Task:when_over(fn)
   self._when_over = fn
 end
@@ -679,7 +689,8 @@ function Task:failure()
   return self._error
 end
 
---- Where the task's function failed, or nil.
+--- Where the task's function failed, or nil: for an error that isn't an object, the first 20 joins included that it has
+--- come through.
 ---@return string?
 function Task:traceback()
   return errors.is_error(self._error) and self._error.traceback or self._traceback
