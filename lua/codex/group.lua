@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local loop = require "codex.loop"
 local options_of = require "codex.options"
 local tasks = require "codex.task"
 
@@ -27,9 +28,10 @@ end
 local function await_group(group, task, at_once)
   local reason, failure = "woken", nil
   while group.open > 0 and reason == "woken" do
+    local seen = loop.rounds()
     local ended_badly = tasks.is_over(task) and task._status ~= "done"
     if ended_badly or at_once and next(group.failed) then break end
-    reason, failure = tasks.try_park(group)
+    reason, failure = tasks.try_park(group, nil, false, seen)
   end
   group.over, task._waits_for_children = true, nil -- what it starts while it is being cancelled ends with it
   local cancelled = reason == "cancelled"
@@ -137,7 +139,7 @@ function M.gather(functions, options)
   check_gather(functions, options or {})
   tasks.check_can_wait()
   local limit = options and options.limit or math.huge
-  local running, ended, results = {}, { awaited_by = tasks.running() }, {}
+  local me, running, ended, results = tasks.running(), {}, {}, {}
   local started, over, failed = 0, 0, nil
   local reason, failure = "woken", nil
   local function one(index)
@@ -149,13 +151,14 @@ function M.gather(functions, options)
     tasks.wake(ended)
   end
   while over < #functions and not failed and reason == "woken" do
+    local seen = loop.rounds()
     while started < #functions and started - over < limit do
       started = started + 1
       local task = tasks.spawn(one, started)
-      task._joined, running[task] = true, true
+      task._joined, task._awaited_by, running[task] = true, me, true
       task:when_over(note_end)
     end
-    reason, failure = tasks.try_park(ended)
+    reason, failure = tasks.try_park(ended, nil, false, seen)
   end
   local cancelled = tasks.cancel_all(tasks.in_order(running)) or reason == "cancelled"
   if failure then error(failure, 0) end

@@ -525,12 +525,11 @@ function M.find_awaiting(task, fn)
     if not one or seen[one] then return nil end
     seen[one] = true
     local found = fn(one)
-    for _, source in ipairs { one._done, one._on_end or {}, one._group or {} } do
-      if found == nil then found = visit(source.awaited_by) end
-      for _, waiter in ipairs(source) do
-        if found ~= nil then return found end
-        found = visit(waiter.task)
-      end
+    if found == nil then found = visit(one._awaited_by) end
+    if found == nil and one._group then found = visit(one._group.awaited_by) end
+    local waiter = one._done.first
+    while waiter and found == nil do
+      found, waiter = visit(waiter.task), waiter.after
     end
     return found
   end
