@@ -44,6 +44,7 @@ build = {
         "src/io/poller.c",
         "src/io/process.c",
         "src/io/tail.c",
+        "src/lua/binding.c",
         "src/lua/client.c",
         "src/lua/codec.c",
         "src/lua/decode.c",
