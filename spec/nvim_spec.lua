@@ -627,6 +627,18 @@ describe("Neovim", function()
     end))
   end)
 
+  it("has a null of its own, which is sent as one", function()
+    local report = nvim.run(kit.home(), [[
+      local codex = require "codex_nvim.module"
+      local core = require "codex.core"
+      return {
+        free_form = codex.json.encode { a = vim.NIL },
+        by_schema = core.encode("request", "thread/start", "params", { model = vim.NIL }),
+      }
+    ]])
+    assert.same({ free_form = '{"a":null}', by_schema = '{"model":null}' }, report)
+  end)
+
   it("isn't blocked by who waits outside of tasks, nor written over by notices", function()
     local report = nvim.run(kit.home(), [[
       local t = ...

@@ -34,6 +34,7 @@ typedef struct cx_scratch {
   cx_buffer held; /* the same while cx_push_scratch makes a Lua string of it */
   cx_id ids[CX_IDS];
   const void *stream_type; /* the metatable of streams, to know them by */
+  const void *vim_nil;     /* Neovim's null, where there is one */
 } cx_scratch;
 
 static inline cx_scratch *cx_get_scratch(lua_State *L) {

@@ -6,6 +6,7 @@
 #include <lua.h>
 
 #if LUA_VERSION_NUM < 502
+#define lua_pushglobaltable(L) lua_pushvalue(L, LUA_GLOBALSINDEX)
 #define lua_rawlen lua_objlen
 #define lua_absindex(L, index)                                                                               \
   ((index) > 0 || (index) <= LUA_REGISTRYINDEX ? (index) : lua_gettop(L) + (index) + 1)

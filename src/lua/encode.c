@@ -30,7 +30,16 @@ static bool write_text(encoder *e, const char *text) {
 }
 
 static bool is_null(lua_State *L, int index) {
-  return lua_type(L, index) == LUA_TLIGHTUSERDATA && !lua_touserdata(L, index);
+  switch (lua_type(L, index)) {
+  case LUA_TLIGHTUSERDATA: return !lua_touserdata(L, index);
+  case LUA_TUSERDATA: return lua_touserdata(L, index) == cx_get_scratch(L)->vim_nil;
+  default: return false;
+  }
+}
+
+/* The Lua type of a value, which is the same for each null. */
+static int type_of(lua_State *L, int index) {
+  return is_null(L, index) ? LUA_TLIGHTUSERDATA : lua_type(L, index);
 }
 
 static const char *type_name(lua_State *L, int index) {
@@ -350,7 +359,7 @@ static bool write_table(encoder *e, int index, cx_type_id id) {
 static int alternative_for(encoder *e, int index, const cx_type *choice, bool list) {
   for (unsigned n = 0; n < choice->count; n++) {
     unsigned kind = cx_schema_type(cx_schema_alternative(choice, n))->kind;
-    if (cx_kind_accepts(kind, lua_type(e->L, index), list)) return (int)n;
+    if (cx_kind_accepts(kind, type_of(e->L, index), list)) return (int)n;
   }
   return -1;
 }
@@ -377,7 +386,7 @@ static bool write_enum(encoder *e, int index, const cx_type *type, const cx_type
 }
 
 static bool write_scalar(encoder *e, int index, const cx_type *type, const cx_type *expected) {
-  switch (lua_type(e->L, index)) {
+  switch (type_of(e->L, index)) {
   case LUA_TBOOLEAN: return write_text(e, lua_toboolean(e->L, index) ? "true" : "false");
   case LUA_TNUMBER: return write_number(e, index, type->kind == CX_TYPE_INTEGER);
   case LUA_TSTRING:
@@ -394,7 +403,7 @@ static bool write_value(encoder *e, int index, cx_type_id id) {
   const cx_type *expected = cx_schema_type(id);
   if (expected->kind == CX_TYPE_CHOICE) id = choose(e, index, id);
   const cx_type *type = cx_schema_type(id);
-  if (!cx_kind_accepts(type->kind, lua_type(e->L, index), true)) return fail_type(e, index, expected);
+  if (!cx_kind_accepts(type->kind, type_of(e->L, index), true)) return fail_type(e, index, expected);
   if (lua_type(e->L, index) != LUA_TTABLE) return write_scalar(e, index, type, expected);
   if (e->depth == e->max_depth) return fail(e, "nested more than %u deep, or in a circle", e->max_depth);
   luaL_checkstack(e->L, 8, "nested too deeply");

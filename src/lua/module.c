@@ -5,6 +5,22 @@
 
 #include <stdint.h>
 
+/* It is there for as long as its Lua state. */
+static const void *find_vim_nil(lua_State *L) {
+  int top = lua_gettop(L);
+  const void *nil = NULL;
+  lua_pushglobaltable(L);
+  lua_pushliteral(L, "vim");
+  lua_rawget(L, -2);
+  if (lua_istable(L, -1)) {
+    lua_pushliteral(L, "NIL");
+    lua_rawget(L, -2);
+    nil = lua_touserdata(L, -1);
+  }
+  lua_settop(L, top);
+  return nil;
+}
+
 static int free_scratch(lua_State *L) {
   cx_scratch *scratch = lua_touserdata(L, 1);
   cx_buffer_free(&scratch->text);
@@ -14,7 +30,7 @@ static int free_scratch(lua_State *L) {
 
 static void push_scratch(lua_State *L) {
   cx_scratch *scratch = lua_newuserdata(L, sizeof *scratch);
-  *scratch = (cx_scratch){.stream_type = NULL};
+  *scratch = (cx_scratch){.vim_nil = find_vim_nil(L)};
   cx_buffer_init(&scratch->text, SIZE_MAX);
   cx_buffer_init(&scratch->held, SIZE_MAX);
   lua_createtable(L, 0, 1);
