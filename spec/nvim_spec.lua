@@ -253,7 +253,8 @@ describe("Neovim", function()
     ]])
     local asked = report.asked
     assert.truthy(asked[1].prompt:find "^Codex wants to run this command in .* %(it has to be%):$", asked[1].prompt)
-    assert.same({ "Yes", "No, go on without it", "No, and stop" }, asked[1].labels)
+    local session = "Yes, and don't ask again for the like in this conversation"
+    assert.same({ "Yes", session, "No, go on without it", "No, and stop" }, asked[1].labels)
     assert.same({ "touch there", "echo" }, asked[1].preview)
     assert.equal("Codex wants to change these files:", asked[2].prompt)
     assert.equal(4, #asked[2].labels)
