@@ -2,6 +2,7 @@
 
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local loop = require "codex.loop"
 local turns = require "codex.turn"
 local watchdogs = require "codex.watchdog"
 
@@ -123,6 +124,45 @@ describe("idle_timeout", function()
     client:close()
   end)
 
+  it("goes by what comes while the server is asked", function()
+    for _, news in ipairs {
+      [[server:notify("item/agentMessage/delta", '{"threadId":"T","turnId":"U","itemId":"m","delta":"x"}')]],
+      [[command("item/started", "inProgress")]],
+    } do
+      local client, thread = fake([[
+        local asked = server:expect "thread/turns/list" ]] .. news .. [[
+        server:reply(asked, '{"data":[' .. turn("inProgress") .. ']}')
+        server:sleep(0.05)
+        command("item/completed", "completed")]] .. END)
+      assert.equal("completed", thread:run("go", { idle_timeout = 0.2 }).status)
+      client:close()
+    end
+  end)
+
+  it("waits for the server's word no longer than the turn may take", function()
+    local client, thread = fake([[
+      server:expect "thread/turns/list"]] .. STOP)
+    local err = failure(thread.run, thread, "go", { idle_timeout = 0.05, timeout = 0.1 })
+    assert.same({ "timeout", "the turn took too long" }, { err.kind, err.message })
+    client:close()
+  end)
+
+  it("of no time at all doesn't keep the program busy while something runs", function()
+    local client, thread = fake([[
+      command("item/started", "inProgress")
+      server:expect "spec/go on"
+      server:sleep(0.3)
+      command("item/completed", "completed")]] .. END)
+    local turn = thread:turn "go"
+    turn:stream { "item/started" }()
+    turn._idle_timeout = 0 -- not before the command runs
+    client:notify("spec/go on", {})
+    local before = loop.rounds()
+    pcall(turn.run, turn) -- which ends by itself, or a moment before that
+    assert.is_true(loop.rounds() - before < 30)
+    client:close()
+  end)
+
   it("gives way to a cancellation while the server is asked", function()
     local client, thread, count = fake([[
       server:expect("thread/turns/list")]] .. STOP)
@@ -183,6 +223,61 @@ describe("on_cancel", function()
         assert.equal("completed", turn:run().status)
       end
       assert.equal(on_cancel == "detach" and 0 or 1, count "turn/interrupt")
+      client:close()
+    end
+  end)
+end)
+
+describe("a turn that is given up", function()
+  local abandon = turns.ABANDON_SECONDS
+  before_each(function() turns.ABANDON_SECONDS = 0.05 end)
+  after_each(function() turns.ABANDON_SECONDS = abandon end)
+  teardown(kit.cleanup)
+
+  it("is interrupted as soon as it starts, however late that is", function()
+    local options, received = kit.fake [[
+      server:handshake()
+      server:thread "T"
+      server:turn "U"
+      server:expect "spec/go on"
+      server:turn_started("T", "U")
+      server:reply(server:expect "turn/interrupt", "{}")]]
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    assert.equal("timeout", failure(thread.run, thread, "go", { timeout = 0.1 }).kind)
+    client:notify("spec/go on", {})
+    assert.is_true(kit.eventually(function()
+      codex.step(0.01)
+      return received()[#received()]:find("turn/interrupt", 1, true) ~= nil
+    end))
+    client:close()
+  end)
+
+  it("gives way to a cancellation meanwhile, whether it has started or not", function()
+    turns.ABANDON_SECONDS = 5
+    for _, awaited in ipairs { "turn/start", "turn/interrupt" } do
+      local options, received = kit.fake([[
+        server:handshake()
+        server:thread "T"
+        if "]] .. awaited .. [[" == "turn/interrupt" then
+          server:turn "U"
+          server:turn_started("T", "U")
+        end
+        server:expect "]] .. awaited .. [["
+        server:expect "spec/go on"
+        server:exit()]])
+      local client = codex.new(options)
+      local thread = client:thread_start()
+      local running = codex.spawn(thread.run, thread, "go", { timeout = 0.05 })
+      assert.is_true(kit.eventually(function()
+        codex.step(0.01)
+        return table.concat(received()):find(awaited, 1, true) ~= nil
+      end))
+      codex.sleep(0.1)
+      running:cancel()
+      client:notify("spec/go on", {})
+      assert.equal("cancelled", failure(running.join, running).kind)
+      assert.equal("cancelled", running.status)
       client:close()
     end
   end)

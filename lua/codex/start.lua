@@ -127,7 +127,9 @@ local function start_now(thread, start)
   if reason then
     local stopping = abandon(thread, start, pending, limit, reason == "cancelled")
     if overdue and reason == "timeout" then return nil, unanswered(start.method) end
-    return task.result_until(stopping, core.now() + turns.ABANDON_SECONDS), err
+    local waited = task.await(stopping, core.now() + turns.ABANDON_SECONDS)
+    if waited == "cancelled" then err = errors.new("cancelled", "the task was cancelled") end
+    return task.result_of(stopping), err
   end
   if pending.expected then pending.expected:close() end
   if err then return nil, err end

@@ -536,12 +536,10 @@ function M.find_awaiting(task, fn)
   return visit(task)
 end
 
---- What a task returned, if it has ended well by then; its failure is nobody's concern.
+--- What a task returned, if it has ended well; its failure is nobody's concern.
 ---@param task codex.Task
----@param deadline number
 ---@return any ...
-function M.result_until(task, deadline)
-  M.await(task, deadline)
+function M.result_of(task)
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
 end
 

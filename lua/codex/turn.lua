@@ -130,16 +130,15 @@ function Turn:_raise_failed(result)
   error(results.failure(result, self._output_schema), 0)
 end
 
--- Tells the server to stop a turn that nobody waits for any more, and waits a little for its end.
+-- Tells the server to stop a turn that nobody waits for any more, as soon as it can be told, and waits a little for its
+-- end. Answers whether the task was cancelled meanwhile.
 function Turn:_abandon()
-  local deadline = core.now() + M.ABANDON_SECONDS
-  local interrupting = task.background(function()
-    self:interrupt()
-  end)
+  local deadline, cancelled = core.now() + M.ABANDON_SECONDS, false
+  task.background(self.interrupt, self)
   while not self:_ended() and core.now() < deadline do
-    if self:_wait("end", deadline) == "timeout" then break end
+    cancelled = self:_wait("end", deadline) == "cancelled" or cancelled
   end
-  if not self:_ended() then interrupting:cancel() end
+  return cancelled
 end
 
 local too_long = {
@@ -152,25 +151,34 @@ function Turn:_give_up(reason)
   local retrying = self.retrying
   local why = type(retrying) == "table" and retrying.message
   local said = type(why) == "string" and (": the server was trying again (%s)"):format(why) or ""
-  if reason ~= "cancelled" or self._on_cancel ~= "detach" then self:_abandon() end
+  local cancelled = reason == "cancelled"
+  if not cancelled or self._on_cancel ~= "detach" then cancelled = self:_abandon() or cancelled end
   local fields = { result = self:_result() }
-  if reason == "cancelled" then task.raise_cancelled(fields) end
+  if cancelled then task.raise_cancelled(fields) end
   errors.raise("timeout", too_long[reason] .. said, fields)
+end
+
+-- How often it is looked whether what keeps a turn from being idle is over, for limits that are shorter.
+local LOOK_SECONDS = 0.1
+
+-- Seconds until a turn may have been idle for too long; 0: it has.
+function Turn:_idle_left()
+  local limit, idle = self._idle_timeout, self._client._core:idle(self._core)
+  return idle and math.max(0, limit - idle) or math.max(limit, LOOK_SECONDS)
 end
 
 -- Waits as `_wait`, and also ends with "idle": nothing has come of the turn for too long, and the server has nothing
 -- else to tell of it.
 function Turn:_wait_watched(what, deadline, seen)
-  local limit = self._idle_timeout
-  if not limit then return self:_wait(what, deadline, seen) end
-  local core_client = self._client._core
-  local look_at = core.now() + math.max(0, limit - (core_client:idle(self._core) or 0))
-  local first = deadline and math.min(deadline, look_at) or look_at
-  local reason = self:_wait(what, first, seen)
+  if not self._idle_timeout then return self:_wait(what, deadline, seen) end
+  local look_at = core.now() + self:_idle_left()
+  local reason = self:_wait(what, deadline and math.min(deadline, look_at) or look_at, seen)
   if reason ~= "timeout" or deadline and core.now() >= deadline then return reason end
-  local idle = core_client:idle(self._core)
-  if not idle or idle < limit then return "woken" end
-  return watchdogs.look_into(self)
+  if self:_idle_left() > 0 then return "woken" end
+  reason = watchdogs.look_into(self, deadline)
+  if reason ~= "idle" then return reason end
+  if deadline and core.now() >= deadline then return "timeout" end
+  return self:_idle_left() > 0 and "woken" or "idle" -- something may have come while the server was asked
 end
 
 -- ---- turns that never start ----

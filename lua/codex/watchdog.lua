@@ -9,11 +9,12 @@ local M = {}
 M.ANSWER_SECONDS = 5
 
 -- The server's account of a turn, with its items; or nil, and how the waiting for it ended if it was given up.
-local function recorded(turn)
+local function recorded(turn, deadline)
   local client = turn._client
   local params = { thread_id = turn.thread_id, items_view = "full", sort_direction = "desc", limit = 10 }
   local request = client:_send("thread/turns/list", params, { label = "thread_turns_list" })
-  local err, reason = client:_wait_for(request, core.now() + M.ANSWER_SECONDS)
+  local limit = core.now() + M.ANSWER_SECONDS
+  local err, reason = client:_wait_for(request, deadline and math.min(deadline, limit) or limit)
   if err then return nil, reason end
   local result = request:result()
   for _, candidate in ipairs(type(result) == "table" and type(result.data) == "table" and result.data or {}) do
@@ -30,10 +31,11 @@ end
 --- Looks into a turn that has fallen silent: whether it is over after all. Then it has got its end, and what was
 --- missing of its items, as if they had come by themselves.
 ---@param turn codex.Turn
+---@param deadline? number on the core's clock: for the turn
 ---@return "woken"|"idle"|"cancelled" reason what the wait for the turn ends with: it is over, it isn't, or the task is
 --- cancelled
-function M.look_into(turn)
-  local account, reason = recorded(turn)
+function M.look_into(turn, deadline)
+  local account, reason = recorded(turn, deadline)
   if turn:_ended() then return "woken" end
   if reason == "cancelled" then return reason end
   if not account or account.status == "inProgress" then return "idle" end
