@@ -1,5 +1,6 @@
 --- What reaches those who subscribe: client:on, client:notifications; what a turn tells of the server's retries.
 local codex = require "codex"
+local core = require "codex.core"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 local task = require "codex.task"
@@ -116,6 +117,31 @@ describe("client:on", function()
     off()
     assert.equal(2, count)
     client:close()
+  end)
+
+  it("stops where it lets others go on, if they say so meanwhile; iterators do too", function()
+    local client = fake [[ for _ = 1, 3 do notify("warning") end ]]
+    local calls, failures, stop = 0, 0, nil
+    local function take_long()
+      local from = core.now()
+      repeat until core.now() - from > 0.005
+      codex.spawn(stop)
+    end
+    client:on("handler_error", function() failures = failures + 1 end)
+    stop = client:on("warning", function()
+      calls = calls + 1
+      take_long()
+    end)
+    client:request "go"
+    local next_warning, _, _, feed = client:notifications()
+    codex.spawn(function()
+      stop = function() feed:close() end
+      assert(next_warning())
+      take_long()
+      assert.is_nil(next_warning())
+    end):join()
+    client:close()
+    assert.same({ 1, 0 }, { calls, failures })
   end)
 
   it("gives what a handler raises to handler_error, with the event, and goes on", function()

@@ -42,8 +42,8 @@ end
 ---@return codex.Event? event
 ---@return "end"|"broken"|"overflow"|"timeout"|"cancelled"|nil reason why there is none
 function Feed:next(deadline)
+  if task.give_way() then return nil, "cancelled" end
   while not self.closed do
-    if task.give_way() then return nil, "cancelled" end
     local seen = loop.rounds()
     local event, nothing = self._handle:next()
     if event then return event end
@@ -152,7 +152,6 @@ end
 local function deliver(client, subscription)
   local feed = subscription.feed
   while not feed.closed do
-    task.give_way()
     local event, nothing = feed._handle:next()
     if not event then
       if nothing == "empty" then return end
@@ -162,6 +161,7 @@ local function deliver(client, subscription)
     end
     subscription.event = event
     subscription.fn(event)
+    task.give_way()
   end
 end
 

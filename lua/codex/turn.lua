@@ -311,8 +311,8 @@ function Turn:stream(methods)
   subscriptions.check_methods("turn:stream", methods)
   local stream, handle = self:_open_stream(methods, false)
   return function()
+    self:_give_way()
     while not stream.closed do
-      self:_give_way()
       local seen = loop.rounds()
       local event, nothing = handle:next()
       if event then return event end
@@ -327,8 +327,8 @@ end
 function Turn:text()
   local stream, handle = self:_open_stream(nil, true)
   return function()
+    self:_give_way()
     while not stream.closed do
-      self:_give_way()
       local seen = loop.rounds()
       local text, item_id = handle:next_text()
       if text then return text, item_id end
