@@ -2,6 +2,7 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local loop = require "codex.loop"
 local luas = require "spec.support.luas"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
@@ -103,6 +104,22 @@ describe("who joins a running turn", function()
     assert.equal("inProgress", turn.status)
     thread:run("go on", { when_busy = "steer" })
     assert.equal("completed", turn.status)
+    client:close()
+  end)
+
+  it("leaves no place behind where nobody can wait", function()
+    local client = kit.client { script = script }
+    local thread = client:thread_start()
+    local turn, can_run = waiting_turn(thread), loop.can_run
+    loop.can_run = function() return false end
+    local kinds = {}
+    for index, when_busy in ipairs { "queue", "steer" } do
+      kinds[index] = select(2, pcall(thread.run, thread, "refused", { when_busy = when_busy })).kind
+    end
+    loop.can_run = can_run
+    assert.same({ "invalid_argument", "invalid_argument" }, kinds)
+    turn:interrupt()
+    assert.equal("answer to next", thread:run("next", { timeout = 10 }).final_response)
     client:close()
   end)
 

@@ -3,6 +3,7 @@
 local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local yields = require "codex.yields"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
@@ -445,6 +446,22 @@ describe("a channel", function()
     assert.equal("deadlock", kind_of(channel.send, channel, "never sent"))
     codex.spawn(channel.send, channel, "next")
     assert.equal("next", channel:receive())
+  end)
+
+  it("keeps nobody who can't wait where he is", function()
+    local channel, possible, plain_pcall = codex.channel(), yields.possible, _G.pcall
+    local received, sent
+    codex.spawn(function()
+      yields.possible = function() error("not here", 0) end -- as inside pcall in PUC Lua 5.1
+      received = select(2, plain_pcall(channel.receive, channel))
+      sent = select(2, plain_pcall(channel.send, channel, "never sent"))
+      yields.possible = possible
+    end):join()
+    assert.same({ "not here", "not here" }, { received, sent })
+    local receiver = codex.spawn(channel.receive, channel)
+    codex.sleep(0)
+    channel:send "value"
+    assert.equal("value", receiver:join())
   end)
 
   it("lets a sender go on that has found room, though it is closed in the same moment", function()

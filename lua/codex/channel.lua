@@ -82,6 +82,7 @@ function Channel:send(value)
   if sent.accepted then
     hold(self, sent)
   else
+    task.check_can_wait()
     lists.append(self._senders, sent)
   end
   wake_first(self._receivers)
@@ -117,6 +118,7 @@ function Channel:receive()
     local sent = take(self)
     if sent then return sent.value end
     if self.closed then return nil end
+    task.check_can_wait()
     local waiting = {}
     lists.append(self._receivers, waiting)
     await(waiting)

@@ -88,7 +88,7 @@ end
 
 -- Raises for a handler that would wait for the end of the turn which waits for its answer, itself or for a task that
 -- does.
-local function check_wait(lane)
+local function check_handler(lane)
   local me = task.running()
   if not me or not next(lane.asking) or lane.turn and lane.turn._interrupted then return end
   local request = task.find_awaiting(me, function(one)
@@ -108,7 +108,8 @@ end
 ---@param deadline? number on the core's clock
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise; then the place is given up
 function M.line_up(lane, place, deadline)
-  check_wait(lane)
+  task.check_can_wait()
+  check_handler(lane)
   lane.queue[#lane.queue + 1] = place
   while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
     local reason = wait_in_line(lane, place, deadline)

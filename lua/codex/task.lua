@@ -136,10 +136,11 @@ local function refusal()
   return err
 end
 
---- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop.
+--- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop. Raises
+--- where a task can't and there is something else to call.
 ---@return boolean
 function M.can_wait()
-  return loop.can_run() or yielding_task() ~= nil or loop.suspend() ~= nil
+  return yielding_task() ~= nil or loop.can_run() or loop.suspend() ~= nil
 end
 
 --- Raises if he can't: before anything is begun that would be waited for.
