@@ -332,6 +332,37 @@ for _, name in ipairs(loops.names) do
   end)
 end
 
+describe("the loop uv", function()
+  it("makes no more handles than are active at once, as luv keeps those that were", function()
+    local uv = require "luv"
+    local loop = loops.make "uv"
+    local function handles()
+      local count = 0
+      uv.walk(function()
+        count = count + 1
+      end)
+      return count
+    end
+    local reader, writer = loops.pair()
+    writer:send "x"
+    local function use()
+      local counts = counter()
+      local watch, timer = loop.watch(reader:getfd(), counts.fn), loop.timer(3600, counts.fn)
+      spin(loop, counts.called)
+      loop.unwatch(watch)
+      loop.cancel(timer)
+    end
+    use()
+    local before = handles()
+    for _ = 1, 5 do
+      use()
+    end
+    assert.equal(before, handles())
+    reader:close()
+    writer:close()
+  end)
+end)
+
 describe("the loop copas", function()
   it("refuses descriptors that select can't take", function()
     local loop = loops.make "copas"

@@ -40,13 +40,14 @@ return function(uv)
   uv = uv or neovims or load_luv()
   loaded_in[#loaded_in + 1] = coroutine.running()
   local handles = {} -- those that are active, as keys
-  local idle_timer -- one to be used again
+  local idle_timers, idle_polls = {}, {} -- to be used again; the latter by descriptor
   local woken, waking = {}, assert(uv.new_idle())
   local driven = false -- whether the loop runs for us
   local loop = {}
 
-  -- Handles are left to the collector: a program that ends before the loop comes round again crashes in luv if one of
-  -- them was closed by then.
+  -- Handles are never closed: a program that ends before the loop comes round again crashes in luv if one of them was.
+  -- Nor are they left to the collector: luv holds those that were started once, and closing one for a descriptor that
+  -- is another's by now would end that one's watch.
   local function stop(handle)
     handles[handle] = nil
     handle:stop()
@@ -58,8 +59,8 @@ return function(uv)
   end
 
   function loop.watch(fd, fn)
-    local handle = assert(uv.new_poll(fd))
-    handles[handle] = true
+    local handle = idle_polls[fd] or assert(uv.new_poll(fd))
+    idle_polls[fd], handles[handle] = nil, fd
     local function on_ready(err)
       fn()
       -- an error has stopped it
@@ -69,16 +70,19 @@ return function(uv)
     return handle
   end
 
-  loop.unwatch = stop
+  function loop.unwatch(handle)
+    idle_polls[handles[handle]] = handle
+    stop(handle)
+  end
 
   function loop.cancel(timer)
     stop(timer)
-    idle_timer = timer
+    idle_timers[#idle_timers + 1] = timer
   end
 
   function loop.timer(seconds, fn)
-    local timer = idle_timer or assert(uv.new_timer())
-    idle_timer, handles[timer] = nil, true
+    local timer = table.remove(idle_timers) or assert(uv.new_timer())
+    handles[timer] = true
     uv.update_time()
     timer:start(math.ceil(math.min(seconds, MOST_SECONDS) * 1000), 0, function()
       called()
