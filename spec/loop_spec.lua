@@ -473,6 +473,11 @@ for _, name in ipairs(loops.names) do
           assert.equal("timeout", err.kind)
           assert.equal("waiting", long.status)
           long:cancel()
+          ok, err = pcall(codex.wait, codex.spawn(function()
+            codex.event():wait()
+          end))
+          assert.is_false(ok)
+          assert.equal("deadlock", err.kind)
           codex.spawn(function()
             checked = "by a step"
           end)

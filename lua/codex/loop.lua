@@ -301,15 +301,19 @@ end
 --- Waits where the loop can't be driven, without letting it go on if it has no way to.
 ---@param is_over fun(): boolean
 ---@param deadline? number on the core's clock
-function M.block(is_over, deadline)
+---@param anything_left? fun(): boolean asked where the loop stands still: whether anything could end the wait then
+---@return "deadlock"? reason if nothing could
+function M.block(is_over, deadline, anything_left)
   local function left()
     return deadline and math.max(0, deadline - core.now())
   end
   if adapter.block then
     set_timer()
-    return adapter.block(left(), is_over)
+    adapter.block(left(), is_over)
+    return nil
   end
   while not is_over() and left() ~= 0 do
+    if anything_left and not deadline and not anything_left() then return "deadlock" end
     go_round_without(left())
   end
 end

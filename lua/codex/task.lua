@@ -369,6 +369,10 @@ local function describe_waiting()
   return lines[1] and ":\n" .. table.concat(lines, "\n") or ""
 end
 
+local function deadlock()
+  return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
+end
+
 drive = function(waiter, owner)
   while true do
     local seen = loop.rounds()
@@ -378,7 +382,7 @@ drive = function(waiter, owner)
       waiter.reason = "cancelled"
     elseif not anything_left() and not loop.is_alive() then
       waiter.reason = "deadlock"
-      return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
+      return deadlock()
     else
       local ok, failure = pcall(loop.turn, any_ready() and 0 or nil, seen)
       if not ok then
@@ -579,10 +583,10 @@ function M.wait(task, seconds)
   local deadline = seconds and core.now() + seconds
   if M.can_wait() then
     if M.await(task, deadline) == "cancelled" then M.raise_cancelled() end
-  else
-    loop.block(function()
-      return M.is_over(task)
-    end, deadline)
+  elseif loop.block(function()
+    return M.is_over(task)
+  end, deadline, anything_left) then
+    error(deadlock(), 0)
   end
   if M.is_over(task) then return M.outcome(task) end
   if not deadline or core.now() < deadline then errors.raise("cancelled", "the wait was interrupted") end
