@@ -590,6 +590,9 @@ describe("codex.use_loop", function()
     refused("got 'epoll', expected 'poll', 'uv', 'cqueues', 'copas' or a table", codex.use_loop, "epoll")
     refused("got 'nil', expected 'poll'", codex.use_loop)
     refused("expected a controller of cqueues, got table", codex.use_loop, "cqueues", {})
+    for _, wrong in ipairs { 5, {}, true } do
+      refused("use_loop: expected luv's module, got " .. type(wrong), codex.use_loop, "uv", wrong)
+    end
     local loop = loops.plain()
     loop.wake = nil
     refused("use_loop.wake: expected a function, got nil", codex.use_loop, loop)
@@ -599,6 +602,21 @@ describe("codex.use_loop", function()
     loop = loops.plain()
     loop.is_runing = function() end
     refused("unknown option 'is_runing' (did you mean 'is_running'?)", codex.use_loop, loop)
+  end)
+
+  it("finds the functions of a loop wherever the table has them", function()
+    local codex, calls = fresh(), {}
+    local loop = loops.plain()
+    codex.use_loop(setmetatable({}, {
+      __index = function(_, name)
+        calls[name] = true
+        return loop[name]
+      end,
+    }))
+    local client = codex.new(kit.fake(ECHO))
+    assert.equal(1, client:request("echo", { n = 1 }).n)
+    client:close()
+    assert.is_true(calls.unwatch and calls.cancel)
   end)
 
   it("says which module a loop needs", function()

@@ -405,8 +405,9 @@ local MODULES = { poll = poll, uv = "codex.loop.uv", cqueues = "codex.loop.cqueu
 local REQUIRED = { "watch", "unwatch", "timer", "cancel", "wake" }
 local OPTIONAL = { "run", "is_running", "is_alive", "suspend", "block" }
 
-local function check_members(loop)
-  local known = {}
+-- A copy of a loop, all of whose functions are there and its own.
+local function checked(loop)
+  local known, members = {}, {}
   for _, name in ipairs(REQUIRED) do
     known[name] = "function"
   end
@@ -415,10 +416,12 @@ local function check_members(loop)
   end
   options_of.check_names("use_loop", loop, known)
   for name, expected in pairs(known) do
-    if type(loop[name]) ~= expected then
-      errors.argument(("use_loop.%s: expected a %s, got %s"):format(name, expected, type(loop[name])))
+    members[name] = loop[name]
+    if type(members[name]) ~= expected then
+      errors.argument(("use_loop.%s: expected a %s, got %s"):format(name, expected, type(members[name])))
     end
   end
+  return members
 end
 
 -- A loop that can't tell whether it is running: it is within its own run and what it calls for us.
@@ -489,8 +492,8 @@ function M.use(loop, own)
   if has_begun then errors.argument "use_loop: there has been a client already: choose before the first one" end
   local new, new_object
   if type(loop) == "table" then
-    check_members(loop)
-    new = loop.is_running and options_of.merged(loop) or observed(loop)
+    local members = checked(loop)
+    new = members.is_running and members or observed(members)
   else
     new, new_object = load_module(loop)(own)
   end

@@ -37,6 +37,9 @@ local loaded_in = {}
 return function(uv)
   local vim = rawget(_G, "vim")
   local neovims = type(vim) == "table" and (vim.uv or vim.loop)
+  if uv ~= nil and not (type(uv) == "table" and uv.new_poll) then
+    errors.argument("use_loop: expected luv's module, got " .. type(uv))
+  end
   uv = uv or neovims or load_luv()
   loaded_in[#loaded_in + 1] = coroutine.running()
   local handles = {} -- those that are active, as keys
