@@ -433,7 +433,7 @@ end
 
 ---@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean }
 function Client:_send(method, params, settings)
-  task.check_can_wait()
+  task.check_can_wait(true)
   check_version(self, method, params, settings.label)
   local timeout = settings.timeout
   if timeout == nil and not core.takes_long(method) then timeout = self._request_timeout end

@@ -136,15 +136,16 @@ local function refusal()
   return err
 end
 
---- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop. Raises
---- where a task can't and there is something else to call.
+--- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop.
 ---@return boolean
 function M.can_wait()
-  return yielding_task() ~= nil or loop.can_run() or loop.suspend() ~= nil
+  return loop.can_run() or yielding_task() ~= nil or loop.suspend() ~= nil
 end
 
 --- Raises if he can't: before anything is begun that would be waited for.
-function M.check_can_wait()
+---@param later? boolean it isn't within this call that he would, so what is on the stack doesn't matter
+function M.check_can_wait(later)
+  if not later and yielding_task() then return end
   if not M.can_wait() then error(refusal(), 0) end
 end
 
@@ -650,11 +651,11 @@ end
 local SLICE_SECONDS = 0.001
 
 --- Lets timers, clients and other tasks go on if the caller has run for long without waiting: for iterators, which may
---- have much to give at once. In PUC Lua 5.1 no coroutine can yield there.
+--- have much to give at once. In PUC Lua 5.1 only a task can that has called one itself, outside of a for loop.
 ---@return "cancelled"? reason
 function M.give_way()
   if core.now() - slice_began < SLICE_SECONDS then return end
-  if not yields.across_pcall and coroutine.running() then return end
+  if not yields.across_pcall and coroutine.running() and not (M.running() and yields.is_possible()) then return end
   slice_began = core.now() -- also where nobody can wait
   if M.try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end

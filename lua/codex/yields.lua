@@ -18,18 +18,24 @@ local pcall, xpcall = pcall, xpcall -- as they are found on the stack, whatever 
 local ITERATOR = "a task can't wait inside the iterator of a for loop in Lua 5.1: "
   .. "call the iterator yourself, as in `local next = turn:stream()`"
 
--- In PUC Lua 5.1 only the functions on the stack tell. They don't tell of metamethods.
+-- In PUC Lua 5.1 only the functions on the stack tell. They don't tell of metamethods. Answers also what to call instead.
 local function look_at_stack()
   for level = 2, math.huge do
     local info = debug.getinfo(level, "Snf")
     if not info then return true end
-    if info.name == "(for generator)" then errors.argument(ITERATOR) end
+    if info.name == "(for generator)" then return false, ITERATOR end
     if info.func == pcall or info.func == xpcall then
       local name = info.func == pcall and "pcall" or "xpcall"
-      errors.argument(("a task can't wait inside %s in Lua 5.1: use codex.pcall instead"):format(name))
+      return false, ("a task can't wait inside %s in Lua 5.1: use codex.pcall instead"):format(name)
     end
     if info.what == "C" then return false end
   end
+end
+
+local function ask_stack()
+  local possible, instead = look_at_stack()
+  if instead then errors.argument(instead) end
+  return possible
 end
 
 local function probe()
@@ -39,7 +45,14 @@ end
 --- Whether the running coroutine, a task's own, can yield here. Raises `invalid_argument` where it can't and there is
 --- something else to call.
 ---@return boolean
-M.possible = rawget(coroutine, "isyieldable") or M.across_pcall and probe or look_at_stack
+M.possible = rawget(coroutine, "isyieldable") or M.across_pcall and probe or ask_stack
+
+--- The same, raising nothing.
+---@return boolean
+function M.is_possible()
+  if M.across_pcall then return M.possible() end
+  return (look_at_stack())
+end
 
 --- The error of a yield that wasn't possible after all, in words that help.
 ---@param message any what coroutine.resume answered
