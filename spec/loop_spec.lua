@@ -541,6 +541,46 @@ for _, name in ipairs(loops.names) do
         client:close()
       end)
 
+      it("they may wait in codex.pcall and codex.with, and hear of that where they can't in pcall", function()
+        local results, left, client = {}, 0, echo_client()
+        local in_coroutines = {
+          returns = function()
+            return codex.pcall(client.request, client, "echo", { n = 1 })
+          end,
+          fails = function()
+            return codex.pcall(function()
+              codex.sleep(0)
+              error("failed", 0)
+            end)
+          end,
+          with = function()
+            return codex.with(echo_client(), function(own_client)
+              return own_client:request("echo", { n = 2 })
+            end).n
+          end,
+          plain = function()
+            return pcall(codex.sleep, 0)
+          end,
+        }
+        for what, fn in pairs(in_coroutines) do
+          left = left + 1
+          owner.start(loop, own, function()
+            results[what] = { fn() }
+            left = left - 1
+          end)
+        end
+        go_on(function()
+          return left == 0
+        end)
+        assert.same({ true, { n = 1 } }, results.returns)
+        assert.same({ false, "failed" }, results.fails)
+        assert.same({ 2 }, results.with)
+        assert.equal(not is_puc_5_1, results.plain[1])
+        if is_puc_5_1 then assert.truthy(tostring(results.plain[2]):find("use codex.pcall instead", 1, true)) end
+        client:close()
+        assert.equal(0, seen.watches)
+      end)
+
       it("one of its own coroutines may do all of it", function()
         local answer
         owner.start(loop, own, function()

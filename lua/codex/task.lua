@@ -127,6 +127,12 @@ local function yielding_task()
   return task and yields.possible() and task or nil
 end
 
+-- As loop.suspend, where the coroutine can yield.
+local function suspension()
+  local wait, resume = loop.suspend()
+  if wait and yields.possible_in_loop() then return wait, resume end
+end
+
 local function refusal()
   local _, err = pcall(
     errors.argument,
@@ -139,7 +145,7 @@ end
 --- Whether the caller can wait where he is: in a task, in a coroutine of the loop's own, or by driving the loop.
 ---@return boolean
 function M.can_wait()
-  return loop.can_run() or yielding_task() ~= nil or loop.suspend() ~= nil
+  return loop.can_run() or yielding_task() ~= nil or suspension() ~= nil
 end
 
 --- Raises if he can't: before anything is begun that would be waited for.
@@ -162,7 +168,7 @@ function M.try_park(source, deadline, outside, seen)
   if take_cancellation(owner) then return "cancelled" end
   local wait, resume
   if not own then
-    wait, resume = loop.suspend()
+    wait, resume = suspension()
     if not wait and not loop.can_run() then return "failed", refusal() end
   end
   local waiter = begin_wait(own, source, deadline, outside)
@@ -660,23 +666,24 @@ function M.give_way()
   if M.try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end
 
---- As pcall, for a function that may wait: across a pcall, a task of PUC Lua 5.1 can't, so there the function runs in
---- a task of its own, which is cancelled with the caller.
+--- As pcall, for a function that may wait: across a pcall, a coroutine of PUC Lua 5.1 can't, so there the function runs
+--- in a task of its own, which is cancelled with the caller.
 ---@param fn function
 ---@param ... any
 ---@return boolean returned
 ---@return any ... what it returned, or what it raised
 function M.attempt(fn, ...)
   check_function("pcall", fn)
-  if yields.across_pcall or not M.running() then return pcall(fn, ...) end
+  local caller = M.running()
+  if yields.across_pcall or not (caller or loop.suspend()) then return pcall(fn, ...) end
   local task = M.spawn(fn, ...)
-  task._joined, task._inside = true, M.running()
+  task._joined, task._inside = true, caller
   local reason, failure = try_await(task)
   if reason == "cancelled" then M.cancel_all { task } end
   if failure then return false, failure end
   if task._status == "done" then return true, unpack(task._results, 1, task._results.n) end
   if not M.is_over(task) then return false, errors.new("cancelled", "the task was cancelled") end
-  M.running()._raised = task
+  if caller then caller._raised = task end
   return false, task._error
 end
 

@@ -1,4 +1,4 @@
---- Where a task's coroutine can yield. Across a C function none can, but for pcall and such from Lua 5.2 on; in PUC
+--- Where a coroutine can yield. Across a C function none can, but for pcall and such from Lua 5.2 on; in PUC
 --- Lua 5.1 neither across metamethods and the iterators of for loops. The loop can be driven there instead, as from the
 --- main chunk; not so across pcall and iterators, in which whole tasks may spend their lives: each would keep those
 --- from going on that drive it.
@@ -52,6 +52,12 @@ M.possible = rawget(coroutine, "isyieldable") or M.across_pcall and probe or ask
 function M.is_possible()
   if M.across_pcall then return M.possible() end
   return (look_at_stack())
+end
+
+--- The same for a coroutine of a loop's, which nothing may be yielded to for trial: true where only that would tell.
+---@return boolean
+M.possible_in_loop = M.possible ~= probe and M.possible or function()
+  return true
 end
 
 --- The error of a yield that wasn't possible after all, in words that help.
