@@ -454,6 +454,34 @@ for _, name in ipairs(loops.names) do
         client:close()
       end)
 
+      it("what it starts while a task has it go round is no part of that task", function()
+        local started = {}
+        local function drive_with(fn)
+          owner.call(loop, own, function()
+            started[#started + 1] = codex.spawn(codex.sleep, 3600)
+          end)
+          local before_it = #started
+          local driver = codex.spawn(function()
+            while #started == before_it do
+              fn()
+            end
+          end)
+          driver:join()
+          local task = started[#started]
+          assert.equal("waiting", task.status)
+          task:cancel()
+        end
+        drive_with(coroutine.wrap(function()
+          while true do
+            codex.sleep(0.001)
+            coroutine.yield()
+          end
+        end))
+        drive_with(function()
+          codex.step(1)
+        end)
+      end)
+
       it("who insists on waiting blocks it with codex.wait, and tasks go on", function()
         local client, checked = echo_client(), false
         owner.call(loop, own, function()

@@ -376,6 +376,15 @@ local function describe_waiting()
   return lines[1] and ":\n" .. table.concat(lines, "\n") or ""
 end
 
+-- Calls what has the loop go round: what that calls is not the doing of the task that is running.
+local function outside_of_tasks(fn, ...)
+  local outer = current
+  current = nil
+  local ok, failure = pcall(fn, ...)
+  current = outer
+  return ok, failure
+end
+
 local function deadlock()
   return errors.new("deadlock", "nothing is left that could end this wait" .. describe_waiting())
 end
@@ -391,7 +400,7 @@ drive = function(waiter, owner)
       waiter.reason = "deadlock"
       return deadlock()
     else
-      local ok, failure = pcall(loop.turn, any_ready() and 0 or nil, seen)
+      local ok, failure = outside_of_tasks(loop.turn, any_ready() and 0 or nil, seen)
       if not ok then
         waiter.reason = "failed"
         return failure
@@ -416,7 +425,8 @@ local check_seconds = M.check_seconds
 function M.step(seconds)
   check_seconds("step", seconds or 0)
   run_ready()
-  loop.step(any_ready() and 0 or math.max(0, seconds or 0))
+  local ok, failure = outside_of_tasks(loop.step, any_ready() and 0 or math.max(0, seconds or 0))
+  if not ok then error(failure, 0) end
   run_ready()
   return anything_left()
 end
