@@ -133,6 +133,26 @@ static void example_timeout(void) {
   codex_client_free(client);
 }
 
+static void example_looked_at_late(void) {
+  static const char answer[] = "{\"id\":1,\"result\":[]}\n";
+  codex_options options;
+  codex_error error;
+  int ends[2];
+  check(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  codex_options_init(&options);
+  codex_client *client = codex_client_attach(ends[0], ends[0], &options, &error);
+  codex_request *request = codex_client_request(client, "x", NULL, 0, 0.001);
+  check(write(ends[1], answer, sizeof answer - 1) == (ssize_t)sizeof answer - 1);
+  while (codex_client_deadline(client) > 0) {
+  }
+  codex_client_dispatch(client);
+  check(codex_request_done(request));
+  check(codex_request_error(request)->kind == CODEX_ERROR_NONE);
+  codex_request_release(request);
+  codex_client_free(client);
+  close(ends[1]);
+}
+
 static void example_attach(void) {
   static const char answer[] = "{\"id\":1,\"result\":[]}\n";
   codex_options options;
@@ -380,6 +400,7 @@ void client_spec(void) {
   it("a server that won't leave is made to", example_shutdown);
   it("an idle client wants nothing", example_idle);
   it("a request that isn't answered ends in time", example_timeout);
+  it("an answer that has come counts, however late it is looked at", example_looked_at_late);
   it("one socket for both directions can be attached", example_attach);
   it("answers to the server are written at once", example_answers_at_once);
   it("the answer to a request that is let go is written at once", example_let_go);

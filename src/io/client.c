@@ -365,7 +365,7 @@ static void note_exit(codex_client *client) {
 void codex_client_dispatch(codex_client *client) {
   double now = cx_now();
   cx_poll_event events[4];
-  cx_session_expire(client->session, now);
+  client->session->now = now;
   if (client->more) {
     client->more = cx_session_step(client->session, DISPATCH_BUDGET);
   } else {
@@ -383,6 +383,7 @@ void codex_client_dispatch(codex_client *client) {
       gather(client, length, now);
     }
   }
+  cx_session_expire(client->session, now); /* what has come by now is no late answer */
   flush(client);
   if (!client->more) advance(client);
 }
