@@ -342,6 +342,21 @@ describe("codex-lua", function()
       assert.truthy(err:find(path .. ":3: in", 1, true), err)
     end)
 
+    it("1 for an error in a task, with the traceback of that one and of who joined it", function()
+      local path = script([[
+        local codex = require "codex"
+        local function fails() error "boom" end
+        local task = codex.spawn(fails)
+        if ... then task:join() end]])
+      local err = fails({ path, "join" }, 1, "codex-lua: " .. path .. ":2: boom\nstack traceback:\n")
+      local where, joined = err:find(path .. ":2: in", 1, true), err:find("joined at:", 1, true)
+      assert.is_true(where and joined and where < joined, err)
+      assert.truthy(err:find(path .. ":4: in main chunk\n\t[C]: in ?\n", joined, true), err)
+      err = fails({ path }, 1, "codex-lua: " .. path .. ":2: boom\nstack traceback:\n")
+      assert.truthy(err:find(path .. ":2: in", 1, true), err)
+      assert.is_nil(err:find("src/host", 1, true))
+    end)
+
     it("1 for an error in a task that nobody joined", function()
       fails({ "-e", "require('codex').spawn(function() error('lost', 0) end)" }, 1, "codex-lua: lost\n")
     end)

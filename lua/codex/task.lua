@@ -276,19 +276,30 @@ end
 -- How many joins a traceback tells of, the first ones: each task of a long chain keeps one.
 local MOST_TRACE_JOINS = 20
 
--- Keeps where an error that isn't an object was raised: in the task that this one has joined, if it is that one's.
-local function keep_trace(task, err, trace)
+-- Stands for a task where none runs. Weak, as it must keep none.
+local outside = setmetatable({}, { __mode = "v" })
+
+-- The traceback of an error that isn't an object: if it comes from the task that this one has joined, with that one's.
+-- Answers also how many joins it tells of.
+local function joined_trace(task, err, trace)
   local raised = task._raised
   task._raised = nil
-  if errors.is_error(err) then return end
-  if not (raised and rawequal(raised._error, err) and raised._traceback) then
-    task._traceback, task._trace_joins = trace, 0
-  elseif raised._trace_joins == MOST_TRACE_JOINS then
-    task._traceback, task._trace_joins = raised._traceback, MOST_TRACE_JOINS
-  else
-    task._traceback = raised._traceback .. "\njoined at:" .. trace:gsub("^[^\n]*", "")
-    task._trace_joins = raised._trace_joins + 1
-  end
+  if not (raised and rawequal(raised._error, err) and raised._traceback) then return trace, 0 end
+  if raised._trace_joins == MOST_TRACE_JOINS then return raised._traceback, MOST_TRACE_JOINS end
+  return raised._traceback .. "\njoined at:" .. trace:gsub("^[^\n]*", ""), raised._trace_joins + 1
+end
+
+local function keep_trace(task, err, trace)
+  if not errors.is_error(err) then task._traceback, task._trace_joins = joined_trace(task, err, trace) end
+end
+
+--- For a message handler: the traceback of an error that isn't an object, from where it was raised if that was in
+--- another task.
+---@param err any
+---@param trace string of here
+---@return string
+function M.traceback(err, trace)
+  return (joined_trace(current or outside, err, trace))
 end
 
 -- The body of a task's coroutine. An error has to end the function here, inside the coroutine: only so are its
@@ -572,7 +583,7 @@ function M.outcome(task)
   task._joined = true
   if task._group then task._group.failed[task] = nil end
   if task._status == "done" then return unpack(task._results, 1, task._results.n) end
-  if current then current._raised = task end
+  (current or outside)._raised = task
   error(task._error, 0)
 end
 

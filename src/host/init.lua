@@ -126,7 +126,7 @@ end
 -- ---- running ----
 
 local function run_as_task(given, options)
-  local ok, failure = pcall(group.run, function()
+  local ok, failure = xpcall(group.run, report.handler, function()
     stop.aim_at(task.running())
     local ok, failure = xpcall(run_all, report.handler, given, options)
     if not ok then error(failure, 0) end

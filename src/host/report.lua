@@ -2,6 +2,7 @@
 
 local errors = require "codex.error"
 local stop = require "codex.host.stop"
+local tasks = require "codex.task"
 
 local M = {}
 
@@ -24,7 +25,7 @@ end
 --- Message handler: keeps the value, and the place.
 function M.handler(value)
   if getmetatable(value) == Failure then return value end
-  return setmetatable({ value = value, traceback = debug.traceback(nil, 2) }, Failure)
+  return setmetatable({ value = value, traceback = tasks.traceback(value, debug.traceback(nil, 2)) }, Failure)
 end
 
 -- The message, and whether a traceback is to follow, by the rules of lua's own.
