@@ -18,7 +18,8 @@ local pcall, xpcall = pcall, xpcall -- as they are found on the stack, whatever 
 local ITERATOR = "a task can't wait inside the iterator of a for loop in Lua 5.1: "
   .. "call the iterator yourself, as in `local next = turn:stream()`"
 
--- In PUC Lua 5.1 only the functions on the stack tell. They don't tell of metamethods. Answers also what to call instead.
+-- In PUC Lua 5.1 only the functions on the stack tell. They don't tell of metamethods. Answers also what to call
+-- instead.
 local function look_at_stack()
   for level = 2, math.huge do
     local info = debug.getinfo(level, "Snf")
