@@ -287,6 +287,21 @@ for _, name in ipairs(loops.names) do
       client:close()
     end)
 
+    it("an answer that came in time counts, however late the loop looks at it", function()
+      local client = echo_client()
+      local asking = codex.spawn(codex.timeout, 0.02, client.request, client, "echo", { n = 1 })
+      codex.step(0)
+      if next(client._requests) then core.poll({ client:fd() }, 20, { false }) end
+      local computing_until = core.now() + 0.05
+      repeat
+      until core.now() > computing_until
+      go_on(function()
+        return asking.status ~= "ready" and asking.status ~= "waiting"
+      end)
+      assert.equal(1, asking:join().n)
+      client:close()
+    end)
+
     it("nothing is called while there is nothing to do: not once", function()
       local client = echo_client()
       client:request("echo", {})

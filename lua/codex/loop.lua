@@ -99,11 +99,17 @@ end
 
 -- ---- moving along ----
 
--- Reads where the time for it has come without a byte having arrived.
+-- Where a moment has passed by so many seconds, the loop has stood still, and may call for timers before descriptors.
+local LATE_SECONDS = 0.01
+
+-- Reads where the time for it has come without a byte having arrived, and everywhere before timers that come late: what
+-- they limit may have been in time.
 local function dispatch_overdue()
+  local at = M.timers:next()
+  local is_late = at and at + LATE_SECONDS < core.now()
   for connection in pairs(connections) do
     local handle = connection.weak.core
-    if handle and handle:deadline() == 0 then dispatch(connection) end
+    if handle and (is_late or handle:deadline() == 0) then dispatch(connection) end
   end
 end
 
