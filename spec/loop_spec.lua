@@ -57,6 +57,19 @@ local FLOOD = [[
   server:turn_completed("t", "u")
 ]]
 
+-- A server of two turns, of which the first goes on until it is told to end.
+local TWO_TURNS = [[
+  server:handshake()
+  server:thread "t"
+  server:turn "u"
+  server:turn_started("t", "u")
+  server:reply(server:expect "spec/end")
+  server:turn_completed("t", "u")
+  server:turn "v"
+  server:turn_started("t", "v")
+  server:turn_completed("t", "v")
+]]
+
 -- How the owner of a loop has it go round, has something called in it that can't wait there, and starts a coroutine of
 -- the loop's own.
 local owners = {
@@ -745,6 +758,32 @@ describe("codex.use_loop", function()
     assert.equal("spawn_failed", err.kind)
     assert.equal("no room", err.message)
     assert.same({}, kit.children "fake_server")
+  end)
+
+  it("takes what a loop raises as the failure of the call that waited, and of no other", function()
+    local codex = fresh()
+    local loop, failure = loops.plain(), nil
+    local run = loop.run
+    function loop.run(seconds)
+      local message = failure
+      failure = nil
+      if message then error(message, 0) end
+      run(seconds)
+    end
+    codex.use_loop(loop)
+    local client = codex.new((kit.fake(TWO_TURNS)))
+    local thread = client:thread_start()
+    local turn = thread:turn "one"
+    failure = "while it waits in line"
+    assert.same({ false, failure }, { pcall(thread.run, thread, "two") })
+    client:request "spec/end"
+    turn:run()
+    failure = "while it starts"
+    assert.same({ false, failure }, { pcall(thread.run, thread, "two") })
+    local ok, err = pcall(thread.run, thread, "three", { timeout = 0.05 }) -- the server has no third turn
+    assert.is_false(ok)
+    assert.equal("the server did not answer in time", err.message)
+    client:close()
   end)
 
   it("takes over what goes on already", function()

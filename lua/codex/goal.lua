@@ -57,9 +57,9 @@ function Goal:_ended()
 end
 
 -- A suspended goal waits for one of us, so waiting for it may be a deadlock.
-function Goal:_wait(what, deadline)
+function Goal:_try_wait(what, deadline, seen)
   self._core:watch(what)
-  return task.park(self._source, deadline, not self._core.suspended)
+  return task.try_park(self._source, deadline, not self._core.suspended, seen)
 end
 
 function Goal:_result()
@@ -337,7 +337,7 @@ function M.start(thread, objective, options)
   local deadline = options.timeout and core.now() + options.timeout
   local reason = lanes.line_up(lane, place, deadline)
   if reason then lanes.raise(reason) end
-  local goal, err = launch(thread, objective, options, deadline)
+  local goal, err = starts.attempt(launch, thread, objective, options, deadline)
   lane.turn = goal and not goal:_ended() and goal or nil
   lanes.leave(lane, place)
   if not err then return goal end

@@ -82,8 +82,8 @@ end
 -- Waits for something to change that keeps this place from its turn.
 local function wait_in_line(lane, place, deadline)
   local running = M.running(lane)
-  if lane.queue[1] == place and running then return running:_wait("end", deadline) end
-  return task.park(lane, deadline, true)
+  if lane.queue[1] == place and running then return running:_try_wait("end", deadline) end
+  return task.try_park(lane, deadline, true)
 end
 
 -- Raises for a handler that would wait for the end of the turn which waits for its answer, itself or for a task that
@@ -102,7 +102,8 @@ local function check_handler(lane)
 end
 
 --- Waits until it is this place's turn. Whoever gets there leaves when its turn has started, or doesn't. Raises
---- `deadlock` for a handler of the turn that runs, and for a task that such a handler waits for.
+--- `deadlock` for a handler of the turn that runs, and for a task that such a handler waits for; and where nobody can
+--- wait, even if there is nothing to wait for yet, as the start of a turn has to.
 ---@param lane codex.Lane
 ---@param place table a new one
 ---@param deadline? number on the core's clock
@@ -112,9 +113,10 @@ function M.line_up(lane, place, deadline)
   check_handler(lane)
   lane.queue[#lane.queue + 1] = place
   while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
-    local reason = wait_in_line(lane, place, deadline)
+    local reason, failure = wait_in_line(lane, place, deadline)
     if reason ~= "woken" then
       M.leave(lane, place)
+      if failure then error(failure, 0) end
       return reason
     end
   end

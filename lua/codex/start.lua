@@ -115,10 +115,7 @@ end
 -- Sends the request and waits for its turn; or answers an error, and with it the turn if it is known, when the wait was
 -- given up.
 local function start_now(thread, start)
-  local client = thread._client
-  -- what is wrong was found before lining up, unless the caller has changed his tables since
-  local sent, pending = pcall(send, thread, start)
-  if not sent then return nil, pending end
+  local client, pending = thread._client, send(thread, start)
   -- a turn's folder is that of the turns after it as well
   if type(start.params.cwd) == "string" then lanes.of(client, thread.id).cwd = start.params.cwd end
   local limit = core.now() + client._request_timeout
@@ -163,13 +160,25 @@ local function start_loaded(thread, lane, start)
   return nil, why_not.reason ~= "no_rollout" and why_not or err
 end
 
+--- Calls `fn(...)`, which answers a turn, or an error besides or instead. What it raises is such an error, too: whoever
+--- is next in line must not be kept waiting by it.
+---@param fn fun(...): codex.Turn?, any
+---@param ... any
+---@return codex.Turn? turn
+---@return any err
+function M.attempt(fn, ...)
+  local returned, turn, err = task.attempt(fn, ...)
+  if returned then return turn, err end
+  return nil, turn
+end
+
 -- Lines up, and starts the turn when it is its time.
 local function start_in_lane(thread, lane, start)
   local place = {}
   local reason = lanes.line_up(lane, place, start.deadline)
   if reason then lanes.raise(reason) end
   lane.turn_handlers = start.handlers -- before its start is answered the server may ask
-  local turn, err = start_loaded(thread, lane, start)
+  local turn, err = M.attempt(start_loaded, thread, lane, start)
   if turn then
     lanes.hold(lane, turn)
   else
@@ -187,7 +196,7 @@ end
 -- that turn have ended by then, the message has made one of its own.
 local function join_with_message(thread, lane, running, start)
   lanes.block(lane)
-  local turn, err = start_now(thread, start)
+  local turn, err = M.attempt(start_now, thread, start)
   if turn then lanes.hold(lane, turn) end
   lanes.release(lane)
   if err and err.turn_id == running.id then return running, true end

@@ -104,11 +104,16 @@ function Turn:_ended()
   return self._failure ~= nil or self._core:state() ~= "running"
 end
 
--- Waits for "events", "started" or "end".
--- seen: as for task.park.
-function Turn:_wait(what, deadline, seen)
+-- Waits for "events", "started" or "end". seen and the answers are those of task.try_park.
+function Turn:_try_wait(what, deadline, seen)
   self._core:watch(what)
-  return task.park(self._source, deadline, true, seen)
+  return task.try_park(self._source, deadline, true, seen)
+end
+
+function Turn:_wait(what, deadline, seen)
+  local reason, failure = self:_try_wait(what, deadline, seen)
+  if failure then error(failure, 0) end
+  return reason
 end
 
 -- The result; the same table each time once the turn has ended.
