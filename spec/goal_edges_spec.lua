@@ -292,6 +292,28 @@ end
 describe("a goal under a fake server", function()
   after_each(clean_up)
 
+  it("isn't set when its task is cancelled before that", function()
+    local options, received = kit.fake [[
+      server:handshake()
+      server:thread "th"
+      server:reply(server:expect "thread/goal/get", '{"goal":{"threadId":"th","objective":"x","status":"paused",'
+        .. '"tokensUsed":1,"timeUsedSeconds":1,"createdAt":1,"updatedAt":1}}')
+      server:expect "thread/turns/list"
+      server:reply(server:expect "spec/go on", "{}")
+    ]]
+    local client = codex.new(options)
+    local thread = client:thread_start()
+    local going_on = codex.spawn(thread.goal, thread)
+    await(function()
+      return sent(received, "thread/turns/list") == 1
+    end)
+    going_on:cancel()
+    assert.equal("cancelled", failure_of(going_on.join, going_on).kind)
+    client:request "spec/go on"
+    assert.equal(0, sent(received, "thread/goal/set"))
+    client:close()
+  end)
+
   it("misses nothing that comes before the answer to its start", function()
     local client, thread = fake [[
       tell "active"

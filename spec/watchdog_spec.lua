@@ -163,6 +163,23 @@ describe("idle_timeout", function()
     client:close()
   end)
 
+  it("gives way to a cancellation while the server is asked about a turn that ends just then", function()
+    local client, thread, count = fake([[
+      server:expect "thread/turns/list"
+      local go_on = server:expect "spec/go on"]] .. END .. [[
+      server:reply(go_on, "{}")]])
+    local running = codex.spawn(thread.run, thread, "go", { idle_timeout = 0.02 })
+    assert.is_true(kit.eventually(function()
+      codex.step(0.01)
+      return count "thread/turns/list" == 1
+    end))
+    client:request "spec/go on"
+    running:cancel()
+    local err = failure(running.join, running)
+    assert.same({ "cancelled", "completed" }, { err.kind, err.result.status })
+    client:close()
+  end)
+
   it("gives way to a cancellation while the server is asked", function()
     local client, thread, count = fake([[
       server:expect("thread/turns/list")]] .. STOP)

@@ -461,7 +461,7 @@ function Client:_wait_for(request, deadline)
     reason = task.park(source, deadline, true, seen)
   end
   self._requests[serial] = nil
-  if reason == "cancelled" then return errors.new("cancelled", "the task was cancelled"), reason end
+  if reason == "cancelled" then return task.cancellation(), reason end
   if not request:done() then return errors.new("timeout", "the server did not answer in time"), reason end
   return self:_request_error(request)
 end

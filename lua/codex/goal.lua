@@ -246,9 +246,11 @@ local function prepare(thread, objective, deadline)
   return select(2, ask(thread, "thread/goal/clear", {}, deadline))
 end
 
--- The turn of an active goal that runs already, as on a thread that was just resumed, is the first of ours.
+-- The turn of an active goal that runs already, as on a thread that was just resumed, is the first of ours. An error
+-- when the wait for the answer was given up.
 local function adopt_running(thread, chain, deadline)
-  local answer = ask(thread, "thread/turns/list", { limit = 1 }, deadline)
+  local answer, err, reason = ask(thread, "thread/turns/list", { limit = 1 }, deadline)
+  if reason then return err end
   local turn = answer and type(answer.data) == "table" and answer.data[1]
   if turn and turn.status == "inProgress" then chain:adopt(turn.id) end
 end
@@ -273,7 +275,7 @@ local function set_off(thread, goal, params, deadline)
   if not chain:id() then chain:resume() end
   while not chain:id() and not chain.over do
     reason = goal:_wait("started", deadline)
-    if reason == "cancelled" then return errors.new("cancelled", "the task was cancelled"), reason end
+    if reason == "cancelled" then return task.cancellation(), reason end
     if reason == "timeout" then return errors.new("timeout", "the goal's first turn took too long"), reason end
   end
   if chain:id() then return nil end
@@ -306,16 +308,15 @@ local function launch(thread, objective, options, deadline)
   local err = lane.unloaded and starts.load(thread, lane, deadline) or prepare(thread, objective, deadline)
   if err then return nil, err end
   local goal = new(thread, deadline)
-  if objective == nil then adopt_running(thread, goal._core, deadline) end
   local params = { objective = objective, status = "active", token_budget = options.token_budget }
   local reason
-  err, reason = set_off(thread, goal, params, deadline)
+  err = objective == nil and adopt_running(thread, goal._core, deadline) or nil
+  if not err then
+    err, reason = set_off(thread, goal, params, deadline)
+  end
   goal.id = goal._core:id()
   if not err then return goal end
-  if reason then
-    goal:_abandon()
-    return goal, err
-  end
+  if reason then return goal, goal:_abandon() and task.cancellation() or err end
   goal._core:discard()
   return nil, err
 end

@@ -56,7 +56,7 @@ end
 local function expected_turn(client, expected, deadline)
   local handle, reason = expected:next(deadline)
   if handle then return handle end
-  if reason == "cancelled" then return nil, errors.new("cancelled", "the task was cancelled"), reason end
+  if reason == "cancelled" then return nil, task.cancellation(), reason end
   if reason == "timeout" then return nil, errors.new("timeout", "the server did not start the turn in time"), reason end
   local kind, _, message = client._core:error()
   return nil, client:_error(kind or "closed", message or "the client was closed")
@@ -125,7 +125,7 @@ local function start_now(thread, start)
     local stopping = abandon(thread, start, pending, limit, reason == "cancelled")
     if overdue and reason == "timeout" then return nil, unanswered(start.method) end
     local waited = task.await(stopping, core.now() + turns.ABANDON_SECONDS)
-    if waited == "cancelled" then err = errors.new("cancelled", "the task was cancelled") end
+    if waited == "cancelled" then err = task.cancellation() end
     return task.result_of(stopping), err
   end
   if pending.expected then pending.expected:close() end

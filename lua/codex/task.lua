@@ -201,10 +201,17 @@ function M.park(source, deadline, outside, seen)
   return reason
 end
 
---- Raises the error of a cancelled task.
+--- The error that a cancelled task gets.
+---@param fields? table
+---@return codex.Error
+function M.cancellation(fields)
+  return errors.new("cancelled", "the task was cancelled", fields)
+end
+
+--- Raises it.
 ---@param fields? table
 function M.raise_cancelled(fields)
-  errors.raise("cancelled", "the task was cancelled", fields)
+  error(M.cancellation(fields), 0)
 end
 
 -- ---- running ----
@@ -627,7 +634,7 @@ function Task:cancel()
   if M.is_over(self) or self._cancelling then return end
   self._cancelling = true
   if self._arguments then
-    self._error = errors.new("cancelled", "the task was cancelled")
+    self._error = M.cancellation()
     self._arguments = nil
     finish(self, "cancelled")
   elseif self._waiter then
@@ -703,7 +710,7 @@ function M.attempt(fn, ...)
   if reason == "cancelled" then M.cancel_all { task } end
   if failure then return false, failure end
   if task._status == "done" then return true, unpack(task._results, 1, task._results.n) end
-  if not M.is_over(task) then return false, errors.new("cancelled", "the task was cancelled") end
+  if not M.is_over(task) then return false, M.cancellation() end
   if caller then caller._raised = task end
   return false, task._error
 end

@@ -36,8 +36,8 @@ end
 --- cancelled
 function M.look_into(turn, deadline)
   local account, reason = recorded(turn, deadline)
-  if turn:_ended() then return "woken" end
   if reason == "cancelled" then return reason end
+  if turn:_ended() then return "woken" end
   if not account or account.status == "inProgress" then return "idle" end
   local have = {}
   for _, item in ipairs(turn._core:collected().items) do
