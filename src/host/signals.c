@@ -255,6 +255,7 @@ static const char *name_of(int number) {
 static int signals_take(lua_State *L) {
   char byte;
   pending = 0;
+  set_nudges(0); /* or one would interrupt, and thereby lose, what is written about the signal */
   if (read(pipe_ends[0], &byte, 1) != 1) return 0;
   lua_pushstring(L, name_of(byte));
   return 1;
