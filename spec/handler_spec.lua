@@ -80,7 +80,8 @@ describe("a handler", function()
     local tasks = require "codex.task"
     local attempt = tasks.attempt
     local thread = start { approval_handler = accept }
-    tasks.attempt = function() -- luacheck: ignore
+    tasks.attempt = function(...) -- luacheck: ignore
+      if not debug.getinfo(2, "S").source:find "handlers%.lua$" then return attempt(...) end
       tasks.attempt = attempt -- luacheck: ignore
       error("not enough memory", 0)
     end
