@@ -510,6 +510,34 @@ for _, name in ipairs(loops.names) do
         end)
       end)
 
+      it("a question of the server's can be answered where nobody can wait, and its turn stopped", function()
+        local options, received = kit.fake [[
+          server:handshake()
+          server:request(1, "item/permissions/requestApproval",
+            '{"threadId":"t","turnId":"u","itemId":"i","cwd":"/","startedAtMs":1,"permissions":{}}')
+          server:expect_answer(1)
+          server:notify("spec/over", "{}")
+        ]]
+        local client, over, outcome = codex.new(options), false, nil
+        client:on("spec/over", function()
+          over = true
+        end)
+        codex.spawn(function()
+          local request = client:requests()()
+          owner.call(loop, own, function()
+            outcome = { pcall(request.answer, request, "cancel") }
+          end)
+        end)
+        go_on(function()
+          return outcome and (over or not outcome[1])
+        end)
+        assert.same({ true, true }, outcome)
+        local lines = received()
+        assert.truthy(lines[#lines - 1]:find('"turn/interrupt"', 1, true), lines[#lines - 1])
+        assert.truthy(lines[#lines]:find('"permissions":{}', 1, true), lines[#lines])
+        client:close()
+      end)
+
       it("who insists on waiting blocks it with codex.wait, and tasks go on", function()
         local client, checked = echo_client(), false
         owner.call(loop, own, function()

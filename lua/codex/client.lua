@@ -431,9 +431,10 @@ function Client:_check(method, params, label)
   check_version(self, method, params, label)
 end
 
----@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean }
+-- unawaited: nobody is going to wait for the answer.
+---@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean, unawaited?: boolean }
 function Client:_send(method, params, settings)
-  task.check_can_wait(true)
+  if not settings.unawaited then task.check_can_wait(true) end
   check_version(self, method, params, settings.label)
   local timeout = settings.timeout
   if timeout == nil and not core.takes_long(method) then timeout = self._request_timeout end

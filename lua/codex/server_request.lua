@@ -323,7 +323,7 @@ local goes_on_when_cancelled = { mcp_tool = true, permissions = true }
 local function interrupt(request)
   if not request.thread_id or not request.turn_id then return end
   local params = { thread_id = request.thread_id, turn_id = request.turn_id }
-  request._client:_send("turn/interrupt", params, { label = "turn_interrupt" })
+  request._client:_send("turn/interrupt", params, { label = "turn_interrupt", unawaited = true })
 end
 
 -- Sends the protocol's answer to what a handler has said: true; or nil and a message for what the schema refuses, or
