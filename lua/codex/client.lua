@@ -431,8 +431,14 @@ function Client:_check(method, params, label)
   check_version(self, method, params, label)
 end
 
--- unawaited: nobody is going to wait for the answer.
----@param settings { label?: string, timeout?: number, starts_turn?: boolean, keep_events?: boolean, unawaited?: boolean }
+---@class codex.SendSettings
+---@field label? string what stands before the message of an error
+---@field timeout? number seconds; default the client's
+---@field starts_turn? boolean
+---@field keep_events? boolean of the turn, for its first stream
+---@field unawaited? boolean nobody is going to wait for the answer
+
+---@param settings codex.SendSettings
 function Client:_send(method, params, settings)
   if not settings.unawaited then task.check_can_wait(true) end
   check_version(self, method, params, settings.label)
