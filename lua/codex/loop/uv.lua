@@ -8,8 +8,21 @@ local errors = require "codex.error"
 -- A timer that is due later than this is started anew then.
 local MOST_SECONDS = 1e6
 
+-- In Lua 5.1 and LuaJIT, luv calls back in the coroutine that has loaded it, which it doesn't hold. It has to outlive
+-- this module, of which there may be copies.
+local function keep(loader)
+  local registry = debug.getregistry()
+  local loaders = registry["codex.luv_loaders"] or {}
+  registry["codex.luv_loaders"], loaders[loader] = loaders, true
+end
+
+-- Nor may it be one that waits meanwhile, such as a task's.
 local function load_luv()
-  local ok, luv = pcall(require, "luv")
+  local loader = coroutine.create(function()
+    return pcall(require, "luv")
+  end)
+  if not package.loaded.luv then keep(loader) end
+  local _, ok, luv = coroutine.resume(loader)
   if not ok then errors.argument("use_loop: 'uv' needs the module luv: " .. tostring(luv)) end
   return luv
 end
@@ -28,9 +41,6 @@ local function for_neovim(loop, vim)
   end
 end
 
--- luv calls back in the coroutine that has loaded it, which it doesn't hold.
-local loaded_in = {}
-
 ---@param uv? table the module; default Neovim's own, else luv
 ---@return codex.Loop
 ---@return table uv
@@ -40,8 +50,9 @@ return function(uv)
   if uv ~= nil and not (type(uv) == "table" and uv.new_poll) then
     errors.argument("use_loop: expected luv's module, got " .. type(uv))
   end
+  local caller = coroutine.running()
+  if caller then keep(caller) end -- he may just have loaded it
   uv = uv or neovims or load_luv()
-  loaded_in[#loaded_in + 1] = coroutine.running()
   local handles = {} -- those that are active, as keys
   local idle_timers, idle_polls = {}, {} -- to be used again; the latter by descriptor
   local woken, waking = {}, assert(uv.new_idle())
