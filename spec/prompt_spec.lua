@@ -253,6 +253,28 @@ Allow it? [y]es, [n]o, [a]lways in this session, ]], plain(shown))
     end
   end)
 
+  it("isn't kept from others by who can't wait for it where he is", function()
+    local tty = run [[
+      local uv = codex.use_loop "uv"
+      local one = answers("one", prompt(), command "first")
+      codex.sleep(0)
+      uv.new_timer():start(0, 0, function()
+        local ok, err = pcall(prompt(), command "second")
+        say("two=" .. tostring(ok) .. " " .. err.kind .. ";")
+      end)
+      one:join()
+      answers("three", prompt(), command "third"):join()
+    ]]
+    tty:shows(ASKED)
+    tty:shows "two=false invalid_argument;"
+    tty:type "y\n"
+    tty:shows "one=accept;"
+    tty:shows(ASKED)
+    tty:type "y\n"
+    tty:shows "three=accept;"
+    ends(tty)
+  end)
+
   it("leaves what is withdrawn", function()
     local tty = run [[
       local screen = io.open("/dev/tty", "w")

@@ -150,7 +150,12 @@ end
 local function line_up(terminal, place)
   terminal.queue[#terminal.queue + 1] = place
   while not place.withdrawn and terminal.queue[1] ~= place do
-    if task.park(place, nil, true) == "cancelled" then return "cancelled" end
+    local reason, failure = task.try_park(place, nil, true)
+    if failure then
+      leave(terminal, place)
+      error(failure, 0)
+    end
+    if reason == "cancelled" then return reason end
   end
   return place.withdrawn and "withdrawn" or nil
 end
