@@ -91,6 +91,17 @@ describe("opt_out_notifications", function()
   end)
 end)
 
+describe("a wrong argument", function()
+  it("is told of as such by a module that was bundled under another name", function()
+    local text = kit.read_file(kit.root .. "/lua/codex/error.lua")
+    local bundled = (rawget(_G, "loadstring") or load)(text, "=bundle")()
+    local ok, err = pcall(bundled.argument, "expected something else")
+    assert.is_false(ok)
+    assert.is_true(bundled.is_error(err, "invalid_argument"), tostring(err))
+    assert.truthy(err.message:find("expected something else", 1, true), err.message)
+  end)
+end)
+
 describe("a client's name", function()
   it("that the server would refuse is refused before it is started", function()
     for _, name in ipairs { "a\nb", "a\0b", "a\127b", "\27[1m" } do

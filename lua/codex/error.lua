@@ -28,14 +28,15 @@ function Error:__tostring()
   return self.code and self.method and self.method .. ": " .. self.message or self.message
 end
 
--- Frames of these files are the module's own: positions in messages name the user's line instead.
+-- Frames of these files are the module's own: positions in messages name the user's line instead. In a bundle files go
+-- by other names, or by none.
 local own_folder = debug.getinfo(1, "S").source:match "^(.*)error%.lua$"
 
 local function callers_position()
   for level = 2, 100 do
     local info = debug.getinfo(level, "Sl")
     if not info then return "" end
-    local own = info.source:sub(1, #own_folder) == own_folder
+    local own = own_folder and info.source:sub(1, #own_folder) == own_folder
     if not own and info.currentline > 0 then return info.short_src .. ":" .. info.currentline .. ": " end
   end
   return ""
