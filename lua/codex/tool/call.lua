@@ -39,7 +39,7 @@ function ToolCall:cancelled()
   return self.request.cancelled == true
 end
 
---- Calls `fn()` once when nobody waits for the answer any more, at once if so already. It must not wait.
+--- Calls `fn()` once, in a task of its own, when nobody waits for the answer any more; at once if so already.
 ---@param fn fun()
 function ToolCall:when_cancelled(fn)
   task.check_function("when_cancelled", fn)
