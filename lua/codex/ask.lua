@@ -3,6 +3,7 @@
 local options_of = require "codex.options"
 local show = require "codex.show"
 local terminals = require "codex.terminal"
+local user_inputs = require "codex.user_input"
 
 local M = {}
 
@@ -35,10 +36,6 @@ local function has_options(question)
   return question.options ~= nil and question.options[1] ~= nil
 end
 
-local function takes_text(question)
-  return question.is_other or not has_options(question)
-end
-
 -- The answer that a line stands for, or nil.
 local function answer_of(question, line)
   local trimmed = line:match "^%s*(.-)%s*$"
@@ -47,7 +44,7 @@ local function answer_of(question, line)
     if trimmed == tostring(index) or trimmed:lower() == label:lower() then return label end
   end
   if has_options(question) and trimmed:find "^%d+$" then return nil end -- one of the options was meant
-  if takes_text(question) and trimmed ~= "" then return question.is_secret and line or trimmed end
+  if user_inputs.takes_text(question) and trimmed ~= "" then return question.is_secret and line or trimmed end
 end
 
 local function invitation(question)

@@ -305,7 +305,6 @@ end
 function ServerRequest:_release()
   self:_over()
   self._released = true
-  self:_over()
   self._handle:release()
 end
 

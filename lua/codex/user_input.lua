@@ -99,11 +99,4 @@ function M.to_answer(request, returned)
   return { answers = answers }
 end
 
---- What a request shows besides its params.
----@param params codex.protocol.ToolRequestUserInputParams
----@return { questions: codex.Question[] }
-function M.fields(params)
-  return { questions = params.questions }
-end
-
 return M

@@ -82,10 +82,9 @@ int cx_client_stream(lua_State *L);
  *
  * next_server_request() -> the oldest one that wasn't taken, or nil
  * answer(request, result, label) -> true; nil, message for a result that the schema refuses; or false, kind
- * refuse(request, code, message), answer_safely(request) -> true; or false, kind */
+ * answer_safely(request) -> true; or false, kind */
 int cx_client_next_server_request(lua_State *L);
 int cx_client_answer(lua_State *L);
-int cx_client_refuse(lua_State *L);
 int cx_client_answer_safely(lua_State *L);
 
 /* The client's method that copies its descriptor; beside other descriptors, in descriptor.c.

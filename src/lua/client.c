@@ -290,7 +290,6 @@ void cx_open_client(lua_State *L) {
                                      {"stream", cx_client_stream},
                                      {"next_server_request", cx_client_next_server_request},
                                      {"answer", cx_client_answer},
-                                     {"refuse", cx_client_refuse},
                                      {"answer_safely", cx_client_answer_safely},
                                      {"release", client_gc},
                                      {NULL, NULL}};

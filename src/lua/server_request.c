@@ -31,12 +31,6 @@ static int request_method(lua_State *L) {
   return 1;
 }
 
-/* known() -> whether the schema knows the method */
-static int request_known(lua_State *L) {
-  lua_pushboolean(L, method_of(check_request(L)) != NULL);
-  return 1;
-}
-
 /* id() -> its id on the wire, a string or a number */
 static int request_id(lua_State *L) {
   cx_push_json(L, codex_server_request_id(check_request(L)), 0);
@@ -76,17 +70,11 @@ static int request_cancelled(lua_State *L) {
 }
 
 void cx_open_server_request(lua_State *L) {
-  static const luaL_Reg methods[] = {{"serial", request_serial},
-                                     {"method", request_method},
-                                     {"known", request_known},
-                                     {"id", request_id},
-                                     {"params", request_params},
-                                     {"item", request_item},
-                                     {"turn", request_turn},
-                                     {"open", request_open},
-                                     {"cancelled", request_cancelled},
-                                     {"release", request_gc},
-                                     {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"serial", request_serial}, {"method", request_method},
+                                     {"id", request_id},         {"params", request_params},
+                                     {"item", request_item},     {"turn", request_turn},
+                                     {"open", request_open},     {"cancelled", request_cancelled},
+                                     {"release", request_gc},    {NULL, NULL}};
   cx_new_handle_type(L, CX_SERVER_REQUEST, methods, request_gc);
 }
 
@@ -119,13 +107,6 @@ int cx_client_answer(lua_State *L) {
     return 2;
   }
   return push_sent(L, codex_client_answer(client, request, result.bytes, result.length));
-}
-
-int cx_client_refuse(lua_State *L) {
-  codex_client *client = cx_check_handle(L, 1, CX_CLIENT);
-  codex_server_request *request = cx_check_handle(L, 2, CX_SERVER_REQUEST);
-  int code = (int)luaL_checkinteger(L, 3);
-  return push_sent(L, codex_client_refuse(client, request, code, luaL_checkstring(L, 4)));
 }
 
 int cx_client_answer_safely(lua_State *L) {
