@@ -53,6 +53,7 @@ local codex = {
     return tools.namespace(definition)
   end,
   --- What a tool may answer besides text: `codex.content.text`, `.image`, `.audio`.
+  ---@module "codex.content"
   content = lazy "codex.content",
   --- Ready-made answers to what the agent asks to be allowed; see codex/approve.lua.
   ---@module "codex.approve"
