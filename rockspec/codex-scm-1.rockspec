@@ -91,6 +91,7 @@ build = {
     ["codex.group"] = "lua/codex/group.lua",
     ["codex.handler_error"] = "lua/codex/handler_error.lua",
     ["codex.handlers"] = "lua/codex/handlers.lua",
+    ["codex.hint"] = "lua/codex/hint.lua",
     ["codex.input"] = "lua/codex/input.lua",
     ["codex.json"] = "lua/codex/json.lua",
     ["codex.json_schema"] = "lua/codex/json_schema.lua",

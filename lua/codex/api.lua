@@ -3,6 +3,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local hint = require "codex.hint"
 local options_of = require "codex.options"
 local pages = require "codex.pages"
 
@@ -37,9 +38,7 @@ local function sorted_names(set)
 end
 
 local function raise_unknown(what, path, name, known)
-  local nearest = type(name) == "string" and core.nearest(name, sorted_names(known))
-  local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
-  errors.argument(("%s: there is no %s '%s'%s"):format(path, what, tostring(name), hint))
+  errors.argument(("%s: there is no %s '%s'%s"):format(path, what, tostring(name), hint(name, sorted_names(known))))
 end
 
 -- ---- calls ----

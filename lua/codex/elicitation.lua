@@ -2,6 +2,7 @@
 --- answer. Protocol: `mcpServer/elicitation/request`, by which the app-server also asks before a tool runs.
 
 local core = require "codex.core"
+local hint = require "codex.hint"
 local json_schema = require "codex.json_schema"
 
 local M = {}
@@ -26,11 +27,6 @@ local forms = { form = true, ["openai/form"] = true, openaiForm = true }
 
 local function as_table(value)
   return type(value) == "table" and value or {}
-end
-
-local function hint(name, known)
-  local nearest = core.nearest(name, known)
-  return nearest and (" (did you mean '%s'?)"):format(nearest) or ""
 end
 
 -- As hint, for a member's name: approvals are decided about under another one.

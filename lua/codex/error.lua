@@ -1,6 +1,7 @@
 --- Error objects: what everything in this module raises.
 
 local core = require "codex.core"
+local hint = require "codex.hint"
 local reasons = require "codex.reason"
 local versions = require "codex.version"
 
@@ -114,9 +115,7 @@ end
 local function shortened(method, message)
   local methods = reasons.known_methods(method, message)
   if not methods then return message end
-  local nearest = not core.fields(method) and core.nearest(method, methods)
-  local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
-  return ("Invalid request: unknown variant `%s`%s"):format(method, hint)
+  return ("Invalid request: unknown variant `%s`%s"):format(method, core.fields(method) and "" or hint(method, methods))
 end
 
 --- The error object for a failed request, from what the core says of it.

@@ -2,6 +2,7 @@
 
 local core = require "codex.core"
 local errors = require "codex.error"
+local hint = require "codex.hint"
 local lazy = require "codex.lazy"
 
 local json_schema = lazy "codex.json_schema"
@@ -46,9 +47,8 @@ function M.check_names(label, options, ...)
   end
   for name in pairs(options) do
     if not known[name] then
-      local nearest = core.nearest(tostring(name), sorted_keys(known))
-      local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
-      errors.argument(("%s: unknown option '%s'%s"):format(label, tostring(name), hint))
+      local shown = tostring(name)
+      errors.argument(("%s: unknown option '%s'%s"):format(label, shown, hint(shown, sorted_keys(known))))
     end
   end
 end
@@ -101,11 +101,9 @@ end
 local function choose(label, name, value, choices)
   local chosen = type(value) == "string" and choices[value] or nil
   if chosen ~= nil then return chosen end
-  local nearest = type(value) == "string" and core.nearest(value, choices)
-  local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
   local got = type(value) == "string" and "'" .. value .. "'" or "a " .. type(value)
   local message = "%s.%s: got %s, expected one of %s%s"
-  errors.argument(message:format(label, name, got, table.concat(choices, ", "), hint))
+  errors.argument(message:format(label, name, got, table.concat(choices, ", "), hint(value, choices)))
 end
 
 local sandbox_modes = {

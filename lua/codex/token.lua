@@ -1,6 +1,7 @@
 --- Tokens of a ChatGPT account that the program looks after itself. No message holds one.
 
 local core = require "codex.core"
+local hint = require "codex.hint"
 
 local M = {}
 
@@ -29,8 +30,8 @@ function M.to_answer(given)
   local tokens = {}
   for name, value in pairs(given) do
     if not known[name] then
-      local nearest = type(name) == "string" and core.nearest(name, names)
-      return nil, nearest and ("unknown name '%s' (did you mean '%s'?)"):format(name, nearest) or "unknown name"
+      local meant = hint(name, names) -- any other name may be a token in the wrong place
+      return nil, meant ~= "" and ("unknown name '%s'%s"):format(name, meant) or "unknown name"
     end
     if value ~= core.null then tokens[name] = value end
   end

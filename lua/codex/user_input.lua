@@ -3,7 +3,7 @@
 ---
 --- No message holds an answer to a secret question.
 
-local core = require "codex.core"
+local hint = require "codex.hint"
 local options_of = require "codex.options"
 
 local M = {}
@@ -17,11 +17,6 @@ local M = {}
 ---@field is_secret? boolean the answer must not be shown
 
 ---@alias codex.Answers table<string, string|string[]> by the questions' ids; those left out stay unanswered
-
-local function hint(name, known)
-  local nearest = core.nearest(name, known)
-  return nearest and (" (did you mean '%s'?)"):format(nearest) or ""
-end
 
 --- Whether any text answers a question.
 ---@param question codex.Question

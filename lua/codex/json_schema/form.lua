@@ -1,6 +1,7 @@
 --- The form of schemas: what each keyword takes, the schemas inside a schema, and what may be wrong with one.
 
 local core = require "codex.core"
+local hint = require "codex.hint"
 local check = require "codex.json_schema.check"
 local reference = require "codex.json_schema.reference"
 local values = require "codex.json_schema.values"
@@ -95,9 +96,7 @@ local function types_of(value)
     if type(name) ~= "string" then return expected("the name of a type", name) end
     if not values.types[name] then
       local known = sorted_keys(values.types)
-      local nearest = core.nearest(name, known)
-      local hint = nearest and (" (did you mean '%s'?)"):format(nearest) or ""
-      return ("got %s, expected one of %s%s"):format(quoted(name), table.concat(known, ", "), hint)
+      return ("got %s, expected one of %s%s"):format(quoted(name), table.concat(known, ", "), hint(name, known))
     end
   end
 end
