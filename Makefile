@@ -207,6 +207,8 @@ run-test: export CODEX_STATES := $(ROOT)/$(STATES)
 SPECS = spec
 JOBS = $(shell nproc)
 BUSTED = $(LUA) $(shell command -v busted) -o spec/support/output.lua $(if $(FILTER),--filter '$(FILTER)')
+# A spec file that hangs is interrupted, and says where; the longest take a minute on a busy machine.
+LIMITED = timeout --foreground --signal=INT --kill-after=20 300
 HAND_WRITTEN_C = $(filter-out src/core/schema_tables.c,$(wildcard include/*.h src/*/*.[ch] spec/*/*.[ch] examples/*/*.[ch]))
 LUACHECK = luacheck --no-color --quiet $(wildcard lua spec examples src/core/*.lua src/core/*/*.lua src/host/*.lua)
 CLANG_FORMAT = clang-format --dry-run --Werror $(HAND_WRITTEN_C)
@@ -228,7 +230,7 @@ run-test: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(if $(OTHER_LUA),,$(C_SPECS)) $(C_EX
 	@printf 'leak:bash\nleak:dash\nleak:/bin/sh\n' >$(BUILD)/leaks
 	@$(LUA) spec/support/run.lua $(BUILD) $(JOBS) $(if $(OTHER_LUA),,$(foreach spec,$(C_SPECS),'counts=$(spec)')) \
 	  $(if $(OTHER_LUA)$(SANITIZE),,'check=$(LUACHECK)' 'check=$(CLANG_FORMAT)') \
-	  "busted=$(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
+	  "busted=$(LIMITED) env $(WITH_SANITIZERS) $(BUSTED)" $(SPECS)
 
 run-bench: $(LIBRARY) $(CORE_SO) $(PROGRAM) $(BENCH)
 	@$(LUA) spec/bench/run.lua
