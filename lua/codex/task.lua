@@ -19,6 +19,7 @@ local Task = {}
 Task.__name = "codex.Task"
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")
+local now = core.now
 
 local function pack(...)
   return { n = select("#", ...), ... }
@@ -182,7 +183,7 @@ function M.try_park(source, deadline, outside, seen)
   else
     failure = drive(waiter, owner)
   end
-  slice_began = core.now()
+  slice_began = now()
   end_wait(waiter)
   if waiter.reason == "cancelled" then take_cancellation(owner) end
   return waiter.reason, failure
@@ -352,7 +353,7 @@ end
 
 local function resume(task, ...)
   local outer = current
-  current, slice_began = task, core.now()
+  current, slice_began = task, now()
   task._status = "running"
   resumed(task, outer, coroutine.resume(task._coroutine, ...))
 end
@@ -615,7 +616,7 @@ function M.wait(task, seconds)
   if seconds ~= nil then check_seconds("wait", seconds) end
   if M.running() == task then errors.argument "wait: a task can't wait for itself" end
   task._joined = true
-  local deadline = seconds and core.now() + seconds
+  local deadline = seconds and now() + seconds
   if M.can_wait() then
     if M.await(task, deadline) == "cancelled" then M.raise_cancelled() end
   elseif loop.block(function()
@@ -624,7 +625,7 @@ function M.wait(task, seconds)
     error(deadlock(), 0)
   end
   if M.is_over(task) then return M.outcome(task) end
-  if not deadline or core.now() < deadline then errors.raise("cancelled", "the wait was interrupted") end
+  if not deadline or now() < deadline then errors.raise("cancelled", "the wait was interrupted") end
   errors.raise("timeout", ("the task has not ended after %g seconds"):format(seconds))
 end
 
@@ -678,7 +679,7 @@ end
 ---@param seconds number
 function M.sleep(seconds)
   check_seconds("sleep", seconds)
-  if M.park({}, core.now() + math.max(0, seconds)) == "cancelled" then M.raise_cancelled() end
+  if M.park({}, now() + math.max(0, seconds)) == "cancelled" then M.raise_cancelled() end
 end
 
 -- Seconds that a task may go on without waiting before it lets others have their turn.
@@ -688,9 +689,9 @@ local SLICE_SECONDS = 0.001
 --- have much to give at once. In PUC Lua 5.1 only a task can that has called one itself, outside of a for loop.
 ---@return "cancelled"? reason
 function M.give_way()
-  if core.now() - slice_began < SLICE_SECONDS then return end
+  if now() - slice_began < SLICE_SECONDS then return end
   if not yields.across_pcall and coroutine.running() and not (M.running() and yields.is_possible()) then return end
-  slice_began = core.now() -- also where nobody can wait
+  slice_began = now() -- also where nobody can wait
   if M.try_park({}, slice_began) == "cancelled" then return "cancelled" end
 end
 

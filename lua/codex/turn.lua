@@ -286,8 +286,8 @@ end
 
 function Turn:_open_stream(methods, text)
   self._streamed = true
-  local stream = { _handle = self._core:stream(methods, text) }
-  return setmetatable(stream, Stream), stream._handle
+  local handle = self._core:stream(methods, text)
+  return setmetatable({ closed = false, _handle = handle }, Stream), handle
 end
 
 -- Waits for more events; or raises, or answers true at the end of the stream.
@@ -303,9 +303,27 @@ function Turn:_wait_for_events(nothing, seen)
   return false
 end
 
--- Between two events: a reader that always finds one must not keep all others from their turn.
-function Turn:_give_way()
-  if task.give_way() == "cancelled" then self:_give_up "cancelled" end
+local function raise_if_failed(turn)
+  local result = turn:_result()
+  if result.status == "failed" then turn:_raise_failed(result) end
+end
+
+-- An iterator over what `read(handle)` answers: two values, or nil and why when there is nothing. Between two events
+-- the others have their turn, if a reader that always finds one has had his for long.
+local function make_iterator(turn, stream, read, at_end)
+  local handle = stream._handle
+  return function()
+    if task.give_way() == "cancelled" then turn:_give_up "cancelled" end
+    while not stream.closed do
+      local first, second = read(handle)
+      if first then return first, second end
+      local seen = loop.rounds()
+      first, second = read(handle) -- again: before `seen`, a finalizer may have run the loop
+      if first then return first, second end
+      if turn:_wait_for_events(second, seen) then stream:__close() end
+    end
+    if at_end then at_end(turn) end
+  end
 end
 
 --- Iterates over the turn's events until its `turn/completed`, which comes last. The first stream of a turn sees all
@@ -315,15 +333,7 @@ end
 function Turn:stream(methods)
   subscriptions.check_methods("turn:stream", methods)
   local stream, handle = self:_open_stream(methods, false)
-  return function()
-    self:_give_way()
-    while not stream.closed do
-      local seen = loop.rounds()
-      local event, nothing = handle:next()
-      if event then return event end
-      if self:_wait_for_events(nothing, seen) then stream:__close() end
-    end
-  end, nil, nil, stream
+  return make_iterator(self, stream, handle.next), nil, nil, stream
 end
 
 --- Iterates over the agent's text as it comes: `for delta, item_id in turn:text() do`. What a message holds beyond its
@@ -331,17 +341,7 @@ end
 ---@return fun(): string?, string?
 function Turn:text()
   local stream, handle = self:_open_stream(nil, true)
-  return function()
-    self:_give_way()
-    while not stream.closed do
-      local seen = loop.rounds()
-      local text, item_id = handle:next_text()
-      if text then return text, item_id end
-      if self:_wait_for_events(item_id, seen) then stream:__close() end
-    end
-    local result = self:_result()
-    if result.status == "failed" then self:_raise_failed(result) end
-  end, nil, nil, stream
+  return make_iterator(self, stream, handle.next_text, raise_if_failed), nil, nil, stream
 end
 
 -- The ids that it has on the wire.
