@@ -9,6 +9,7 @@
 #include "support.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -253,7 +254,7 @@ static size_t spoil(char *line, size_t length, uint32_t *state) {
 static void what_came_before_doesnt_show(void) {
   cx_buffer scratch, other;
   cx_message message, expected;
-  cx_beginning beginning = {.length = 0};
+  cx_beginnings beginnings = {.count = 0};
   uint32_t state = 2463534242u;
   cx_buffer_init(&scratch, SIZE_MAX);
   cx_buffer_init(&other, SIZE_MAX);
@@ -262,13 +263,47 @@ static void what_came_before_doesnt_show(void) {
     char *copy = malloc(strlen(sample));
     memcpy(copy, sample, strlen(sample));
     codex_slice line = {copy, spoil(copy, strlen(sample), &state)};
-    check(cx_message_scan_next(&message, line, &scratch, &beginning) == CX_OK);
+    check(cx_message_scan_next(&message, line, &scratch, &beginnings) == CX_OK);
     check(cx_message_scan(&expected, line, &other) == CX_OK);
     check(same_message(&message, &expected));
     free(copy);
   }
   cx_buffer_free(&scratch);
   cx_buffer_free(&other);
+}
+
+/* The lines of so many turns, a delta of each in turn; every 100 rounds there are new messages. */
+static unsigned beginnings_after(unsigned turns, unsigned rounds) {
+  cx_buffer scratch, other;
+  cx_message message, expected;
+  cx_beginnings beginnings = {.count = 0};
+  cx_buffer_init(&scratch, SIZE_MAX);
+  cx_buffer_init(&other, SIZE_MAX);
+  for (unsigned round = 0; round < rounds; round++) {
+    for (unsigned turn = 0; turn < turns; turn++) {
+      char text[512];
+      int length = snprintf(text, sizeof text,
+                            "{\"method\":\"item/agentMessage/delta\",\"params\":{\"threadId\":"
+                            "\"019a0000-0000-7000-8000-%012x\",\"turnId\":\"019a0000-0000-7000-8000-%012x\","
+                            "\"itemId\":\"msg_%u\",\"delta\":\"%u \"},\"emittedAtMs\":1}",
+                            turn % 50, turn, round / 100, round);
+      codex_slice line = {text, (size_t)length};
+      check(cx_message_scan_next(&message, line, &scratch, &beginnings) == CX_OK);
+      check(cx_message_scan(&expected, line, &other) == CX_OK);
+      check(same_message(&message, &expected));
+    }
+  }
+  unsigned count = beginnings.count;
+  cx_beginnings_free(&beginnings);
+  cx_buffer_free(&scratch);
+  cx_buffer_free(&other);
+  return count;
+}
+
+static void many_messages_at_once_are_remembered(void) {
+  check(beginnings_after(1, 20000) == 0);
+  check(beginnings_after(2, 200) == 16);
+  check(beginnings_after(5000, 5) == CX_MAX_BEGINNINGS);
 }
 
 /* ---- calls ---- */
@@ -717,6 +752,7 @@ void rpc_spec(void) {
   it("gives values as text", values_are_given_as_text);
   it("decodes several escaped strings of a line", many_escaped_strings_dont_disturb_each_other);
   it("reads a line the same, whatever came before", what_came_before_doesnt_show);
+  it("remembers how lines begin of as many messages as come at once", many_messages_at_once_are_remembered);
   it("says so when there is no memory to decode", scratch_may_lack_memory);
   it("writes calls as one valid line, or refuses", calls_are_one_valid_line);
   it("writes one line wherever there is room", a_call_is_one_line_wherever_it_lands);

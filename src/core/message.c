@@ -2,6 +2,7 @@
 
 #include "json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* There is no white space between tokens, nearly always. */
@@ -272,17 +273,65 @@ static cx_message_kind kind_of(cx_message *message) {
   return message->error.bytes ? CX_MESSAGE_ERROR : CX_MESSAGE_RESULT;
 }
 
-int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch, cx_beginning *beginning) {
+void cx_beginnings_free(cx_beginnings *beginnings) {
+  free(beginnings->more);
+  *beginnings = (cx_beginnings){.more = NULL};
+}
+
+/* Of the lines that have deltas, thread and turn are told apart by these bytes. */
+#define IDS_FROM 64u
+#define IDS_TO 128u
+
+static cx_beginning *beginning_for(cx_beginnings *beginnings, codex_slice line) {
+  if (beginnings->count == 0) return &beginnings->first;
+  if (line.length < IDS_TO) return &beginnings->more[0];
+  uint64_t hash = 0, block;
+  for (size_t at = IDS_FROM; at < IDS_TO; at += sizeof block) {
+    memcpy(&block, line.bytes + at, sizeof block);
+    hash = (hash ^ block) * UINT64_C(0x9E3779B97F4A7C15);
+    hash ^= hash >> 32;
+  }
+  return &beginnings->more[hash & (beginnings->count - 1)];
+}
+
+/* New messages push old ones out, too, but rarely beside what they say in deltas. Without memory it goes on
+ * as it is. */
+static void remember_more(cx_beginnings *beginnings) {
+  unsigned count = beginnings->count ? 2 * beginnings->count : 16;
+  beginnings->pressure = 0;
+  if (count > CX_MAX_BEGINNINGS) return;
+  cx_beginning *more = malloc(count * sizeof *more);
+  if (!more) return;
+  for (unsigned i = 0; i < count; i++)
+    more[i].length = 0;
+  free(beginnings->more);
+  beginnings->more = more;
+  beginnings->count = count;
+}
+
+static void note_use(cx_beginnings *beginnings, bool same, bool replaced) {
+  if (same && beginnings->pressure > 0) beginnings->pressure--;
+  if (!replaced) return;
+  beginnings->pressure += 2;
+  if (beginnings->pressure > 64 + 2 * beginnings->count) remember_more(beginnings);
+}
+
+int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch,
+                         cx_beginnings *beginnings) {
   *message = (cx_message){.line = line};
   cx_buffer_clear(scratch);
-  bool same = begins_as(beginning, line);
-  if (!scan_line(message, beginning, same)) return CX_OK;
-  int status = decode_strings(message, scratch, same ? beginning->length : 0);
+  cx_beginning *beginning = beginning_for(beginnings, line);
+  bool same = begins_as(beginning, line), was_taken = beginning->length > 0;
+  bool whole = scan_line(message, beginning, same);
+  size_t plain = same ? beginning->length : 0;
+  note_use(beginnings, same, was_taken && !same && message->delta.bytes);
+  if (!whole) return CX_OK;
+  int status = decode_strings(message, scratch, plain);
   if (status == CX_OK) message->kind = kind_of(message);
   return status;
 }
 
 int cx_message_scan(cx_message *message, codex_slice line, cx_buffer *scratch) {
-  cx_beginning none = {.length = 0};
+  cx_beginnings none = {.count = 0};
   return cx_message_scan_next(message, line, scratch, &none);
 }

@@ -42,11 +42,25 @@ typedef struct cx_beginning {
   size_t length; /* with the quote that opens the text; 0: nothing is remembered */
   size_t params;
   cx_span strings[4]; /* method, thread id, turn id and item id */
-  char bytes[512];
+  char bytes[384];
 } cx_beginning;
 
-/* The same, for lines that come one after the other on a connection. */
-int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch, cx_beginning *beginning);
+/* Where many messages come at once, their deltas in turn, one beginning for each: more of them are remembered
+ * once it shows that they push each other out, up to this many. */
+#define CX_MAX_BEGINNINGS 4096u
+
+typedef struct cx_beginnings {
+  cx_beginning first;
+  cx_beginning *more; /* in place of the first; by what the line holds where its ids are */
+  unsigned count;     /* of more: 0 or a power of two */
+  unsigned pressure;
+} cx_beginnings;
+
+void cx_beginnings_free(cx_beginnings *beginnings);
+
+/* The same as cx_message_scan, for lines that come one after the other on a connection. */
+int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch,
+                         cx_beginnings *beginnings);
 
 /* The value of a member of a JSON object, as text; bytes NULL if it isn't there or text isn't an object. */
 codex_slice cx_json_member(codex_slice object, const char *name);

@@ -81,6 +81,7 @@ void cx_session_free(cx_session *session) {
   cx_frame_free(&session->frame);
   cx_buffer_free(&session->output);
   cx_buffer_free(&session->scratch);
+  cx_beginnings_free(&session->beginnings);
   free(session);
 }
 
@@ -376,7 +377,7 @@ static int handle_line(cx_session *session, codex_slice line) {
     return CX_OK;
   }
   session->statistics.lines++;
-  int status = cx_message_scan_next(&message, line, &session->scratch, &session->beginning);
+  int status = cx_message_scan_next(&message, line, &session->scratch, &session->beginnings);
   if (status != CX_OK) return status;
   switch (message.kind) {
   case CX_MESSAGE_NOTIFICATION: return handle_notification(session, &message);

@@ -27,7 +27,7 @@ typedef struct cx_session {
   size_t max_unread;
   cx_frame frame;
   cx_buffer output, scratch;
-  cx_beginning beginning;
+  cx_beginnings beginnings;
   codex_turn *recent; /* whose event came last; NULL: none, or it has been forgotten */
   cx_map sent;        /* by id: the eight bytes of codex_request.id */
   cx_map turns;       /* by turn id */
