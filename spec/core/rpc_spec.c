@@ -268,6 +268,7 @@ static void what_came_before_doesnt_show(void) {
     check(same_message(&message, &expected));
     free(copy);
   }
+  cx_beginnings_free(&beginnings);
   cx_buffer_free(&scratch);
   cx_buffer_free(&other);
 }
