@@ -24,7 +24,7 @@ local function request(kind, fields)
   return fields
 end
 local function command(text, params)
-  return request("command", { command = text, cwd = "/work", params = params })
+  return request("command", { command = text, cwd = "/srv", params = params })
 end
 local function changes(...)
   return request("file_change", { item = { type = "fileChange", changes = { ... } } })
@@ -78,7 +78,7 @@ describe("approve.prompt", function()
       for index, asked in ipairs {
         command("git push", { reason = "because" }), command "one", command "two", command "three", command "four",
         command("five", { kind = "humanCommand" }),
-        request("permissions", { cwd = "/work", params = { permissions = { network = { enabled = true } } } }),
+        request("permissions", { cwd = "/srv", params = { permissions = { network = { enabled = true } } } }),
         request("mcp_tool", { server_name = "s", tool_name = "t", tool_params = { list = { 1, "a\nb" } } }),
         request("mcp_tool", { server_name = "s", persist = { "session" } }),
         command("six", { network_approval_context = { host = "example.org", protocol = "https" },
@@ -91,7 +91,7 @@ describe("approve.prompt", function()
       end
     ]]
     local shown = plain(tty:shows(ASKED))
-    assert.equal("\nThe agent wants to run a command:\n  | git push\n  in       /work\n  reason   because\n"
+    assert.equal("\nThe agent wants to run a command:\n  | git push\n  in       /srv\n  reason   because\n"
       .. "Allow it? [y]es, [n]o, [a]lways in this session, ", shown)
     tty:type "y\n"
     tty:shows "1=accept;"
@@ -108,7 +108,7 @@ describe("approve.prompt", function()
     end
     tty:type "yes\n"
     tty:shows "6=accept;"
-    assert.truthy(plain(tty:shows(ASKED)):find("  | permissions.network.enabled = true\n  in       /work\n", 1, true))
+    assert.truthy(plain(tty:shows(ASKED)):find("  | permissions.network.enabled = true\n  in       /srv\n", 1, true))
     tty:type "a\n"
     tty:shows "7=accept_for_session;"
     shown = plain(tty:shows(ASKED))
@@ -147,9 +147,9 @@ describe("approve.prompt", function()
   local three_changes = [[
     local handler = prompt { max_lines = LIMIT }
     local asked = changes(
-      { path = "/work/new.lua", kind = { type = "add" }, diff = "one\n\ttwo\n" },
-      { path = "/work/old.lua", kind = { type = "delete" }, diff = "three" },
-      { path = "/work/a", kind = { type = "update", move_path = "/work/b" }, diff = "@@ -1 +1 @@\n-x\n+y\n z" })
+      { path = "/srv/new.lua", kind = { type = "add" }, diff = "one\n\ttwo\n" },
+      { path = "/srv/old.lua", kind = { type = "delete" }, diff = "three" },
+      { path = "/srv/a", kind = { type = "update", move_path = "/srv/b" }, diff = "@@ -1 +1 @@\n-x\n+y\n z" })
     answers(1, handler, asked):join()
   ]]
 
@@ -159,13 +159,13 @@ describe("approve.prompt", function()
     assert.equal([[
 
 The agent wants to change files:
-  new      /work/new.lua
+  new      /srv/new.lua
   | +one
   | +    two
-  deleted  /work/old.lua
+  deleted  /srv/old.lua
   | -three
-  changed  /work/a
-  moved to /work/b
+  changed  /srv/a
+  moved to /srv/b
   | @@ -1 +1 @@
   | -x
   | +y

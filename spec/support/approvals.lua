@@ -6,7 +6,7 @@ local merged = require("codex.options").merged
 local approvals = {}
 
 --- Where their threads work.
-approvals.FOLDER = "/work/project"
+approvals.FOLDER = "/srv/project"
 
 -- A script as the server quotes it in the shell's line.
 local function quoted(script)
