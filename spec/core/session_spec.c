@@ -789,6 +789,42 @@ static void a_thousand_turns_are_open(void) {
   cx_session_free(session);
 }
 
+/* The lines begin alike, and yet aren't the forgotten turn's any more. */
+static void deltas_dont_reach_a_forgotten_turn(void) {
+  cx_session *session = open_session();
+  codex_turn *turn = open_turn(session, "t1", false);
+  for (int i = 0; i < 3; i++)
+    message_delta(session, "t1", "m", "a");
+  turn_completed(session, "t1");
+  codex_turn_release(turn);
+  check(session->turns.count == 0);
+  for (int i = 0; i < 3; i++)
+    message_delta(session, "t1", "m", "b");
+  turn = open_turn(session, "t1", false);
+  message_completed(session, "t1", "m", "", NULL);
+  turn_completed(session, "t1");
+  check_slice(codex_turn_final_response(turn), "bbb");
+  codex_turn_release(turn);
+  cx_session_free(session);
+}
+
+static void the_last_id_of_a_line_counts(void) {
+  cx_session *session = open_session();
+  codex_turn *one = open_turn(session, "t1", false), *other = open_turn(session, "t2", false);
+  for (int i = 0; i < 3; i++)
+    message_delta(session, "t1", "m", "a");
+  feed(session, "{\"method\":\"item/agentMessage/delta\",\"params\":{\"threadId\":\"th\",\"turnId\":\"t1\","
+                "\"itemId\":\"m\",\"delta\":\"b\",\"turnId\":\"t2\"}}");
+  message_delta(session, "t1", "m", "a");
+  message_completed(session, "t1", "m", "", NULL);
+  message_completed(session, "t2", "m", "", NULL);
+  check_slice(codex_turn_final_response(one), "aaaa");
+  check_slice(codex_turn_final_response(other), "b");
+  codex_turn_release(one);
+  codex_turn_release(other);
+  cx_session_free(session);
+}
+
 /* ---- the end ---- */
 
 static void a_failure_reaches_everybody_and_stays(void) {
@@ -917,6 +953,8 @@ void session_spec(void) {
   it("handles a flood of unclaimed turns in linear time",
      a_flood_of_unclaimed_turns_is_handled_in_linear_time);
   it("keeps a thousand turns open", a_thousand_turns_are_open);
+  it("has deltas reach no turn that was forgotten", deltas_dont_reach_a_forgotten_turn);
+  it("goes by the last of a line's turn ids", the_last_id_of_a_line_counts);
   it("tells everybody of a failure, and goes on telling", a_failure_reaches_everybody_and_stays);
   it("hears nothing after a failure", nothing_is_heard_after_a_failure);
   it("keeps what came before a failure", a_failure_between_lines_keeps_those_before);

@@ -8,10 +8,16 @@
 static const char deleted[] = "";
 
 static uint32_t hash(const cx_map *map, const char *key, size_t length) {
-  uint32_t h = 2166136261u ^ map->seed;
-  for (size_t i = 0; i < length; i++)
-    h = (h ^ (unsigned char)key[i]) * 16777619u;
-  return h ^ (h >> 15);
+  uint64_t h = (map->seed ^ length) * UINT64_C(0x9E3779B97F4A7C15), block;
+  for (; length >= sizeof block; key += sizeof block, length -= sizeof block) {
+    memcpy(&block, key, sizeof block);
+    h = (h ^ block) * UINT64_C(0x9E3779B97F4A7C15);
+    h ^= h >> 32;
+  }
+  block = 0;
+  memcpy(&block, key, length);
+  h = (h ^ block) * UINT64_C(0x9E3779B97F4A7C15);
+  return (uint32_t)(h >> 32);
 }
 
 static cx_map_slot *find(const cx_map *map, const char *key, size_t length) {

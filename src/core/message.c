@@ -282,20 +282,26 @@ void cx_beginnings_free(cx_beginnings *beginnings) {
 #define IDS_FROM 64u
 #define IDS_TO 128u
 
-static cx_beginning *beginning_for(cx_beginnings *beginnings, codex_slice line) {
-  if (beginnings->count == 0) return &beginnings->first;
-  if (line.length < IDS_TO) return &beginnings->more[0];
-  uint64_t hash = 0, block;
-  for (size_t at = IDS_FROM; at < IDS_TO; at += sizeof block) {
-    memcpy(&block, line.bytes + at, sizeof block);
-    hash = (hash ^ block) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= hash >> 32;
-  }
-  return &beginnings->more[hash & (beginnings->count - 1)];
+static uint32_t hash_ids(codex_slice line) {
+  if (line.length < IDS_TO) return 0;
+  uint64_t blocks[(IDS_TO - IDS_FROM) / 8], hash = 0;
+  memcpy(blocks, line.bytes + IDS_FROM, sizeof blocks);
+  for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) /* none waits for the one before */
+    hash += (blocks[i] ^ (blocks[i] >> 29)) * (UINT64_C(0x9E3779B97F4A7C15) + 2 * i);
+  return (uint32_t)(hash >> 32);
 }
 
-/* New messages push old ones out, too, but rarely beside what they say in deltas. Without memory it goes on
- * as it is. */
+/* The beginning that a line with such ids may have, or else the one to forget for it. */
+static cx_beginning *beginning_for(cx_beginnings *beginnings, uint32_t ids) {
+  if (beginnings->count == 0) return &beginnings->first;
+  unsigned place = ids & (beginnings->count - 1);
+  cx_beginning *one = &beginnings->more[place], *other = &beginnings->more[place ^ 1];
+  if (one->ids == ids || one->length == 0) return one;
+  if (other->ids == ids || other->length == 0) return other;
+  return beginnings->pressure & 4 ? other : one;
+}
+
+/* Without memory it goes on as it is. */
 static void remember_more(cx_beginnings *beginnings) {
   unsigned count = beginnings->count ? 2 * beginnings->count : 16;
   beginnings->pressure = 0;
@@ -303,28 +309,40 @@ static void remember_more(cx_beginnings *beginnings) {
   cx_beginning *more = malloc(count * sizeof *more);
   if (!more) return;
   for (unsigned i = 0; i < count; i++)
-    more[i].length = 0;
+    more[i].length = more[i].ids = 0;
   free(beginnings->more);
   beginnings->more = more;
   beginnings->count = count;
 }
 
-static void note_use(cx_beginnings *beginnings, bool same, bool replaced) {
+/* Turns that come one after the other push each other out, too, but rarely beside what they say in deltas. */
+static void note_use(cx_beginnings *beginnings, bool same, bool pushed_out) {
   if (same && beginnings->pressure > 0) beginnings->pressure--;
-  if (!replaced) return;
-  beginnings->pressure += 2;
+  if (!pushed_out) return;
+  beginnings->pressure += 4;
   if (beginnings->pressure > 64 + 2 * beginnings->count) remember_more(beginnings);
+}
+
+/* A line may, oddly, go on with another id than it began with. */
+static bool is_where(codex_slice value, codex_slice line, cx_span span) {
+  return span.length > 0 && value.bytes == line.bytes + span.at;
 }
 
 int cx_message_scan_next(cx_message *message, codex_slice line, cx_buffer *scratch,
                          cx_beginnings *beginnings) {
   *message = (cx_message){.line = line};
   cx_buffer_clear(scratch);
-  cx_beginning *beginning = beginning_for(beginnings, line);
-  bool same = begins_as(beginning, line), was_taken = beginning->length > 0;
+  uint32_t ids = hash_ids(line);
+  cx_beginning *beginning = beginning_for(beginnings, ids);
+  bool same = begins_as(beginning, line), others = beginning->length > 0 && beginning->ids != ids;
   bool whole = scan_line(message, beginning, same);
   size_t plain = same ? beginning->length : 0;
-  note_use(beginnings, same, was_taken && !same && message->delta.bytes);
+  if (!same && message->delta.bytes) {
+    beginning->ids = ids;
+    beginning->note.owner = NULL;
+  }
+  if (same && is_where(message->turn_id, line, beginning->strings[2])) message->note = &beginning->note;
+  note_use(beginnings, same, others && message->delta.bytes);
   if (!whole) return CX_OK;
   int status = decode_strings(message, scratch, plain);
   if (status == CX_OK) message->kind = kind_of(message);

@@ -19,6 +19,13 @@ typedef enum cx_message_kind {
   CX_MESSAGE_REQUEST,
 } cx_message_kind;
 
+/* What whoever reads a connection's lines notes about those that begin alike: whose they are, and when that
+ * was so. */
+typedef struct cx_note {
+  void *owner;
+  uint64_t when;
+} cx_note;
+
 /* All slices point into the line, or into the scratch buffer where a string had escapes. Values are JSON
  * text, except method and the three ids, which are decoded, and delta, which is the string's contents still
  * escaped. */
@@ -27,6 +34,7 @@ typedef struct cx_message {
   codex_slice line, id, method, params, result, error;
   /* members of params that tell whose message this is, and what collection needs; bytes NULL when absent */
   codex_slice thread_id, turn_id, item_id, delta, item, turn, usage;
+  cx_note *note; /* of the lines with this method and these ids; NULL, mostly: there is none */
 } cx_message;
 
 /* Reads a line. CX_OK, also for CX_MESSAGE_INVALID; CX_ENOMEM. scratch is cleared first. */
@@ -40,22 +48,26 @@ typedef struct cx_span {
  * same bytes, and reading those again would find the same, so it is read from there on. */
 typedef struct cx_beginning {
   size_t length; /* with the quote that opens the text; 0: nothing is remembered */
+  uint32_t ids;  /* by which it is found, see CX_MAX_BEGINNINGS */
   size_t params;
   cx_span strings[4]; /* method, thread id, turn id and item id */
+  cx_note note;
   char bytes[384];
 } cx_beginning;
 
 /* Where many messages come at once, their deltas in turn, one beginning for each: more of them are remembered
- * once it shows that they push each other out, up to this many. */
+ * once it shows that they push each other out, up to this many, which are 2 MB. By what the line holds where
+ * its ids are, each has one of two places. */
 #define CX_MAX_BEGINNINGS 4096u
 
 typedef struct cx_beginnings {
   cx_beginning first;
-  cx_beginning *more; /* in place of the first; by what the line holds where its ids are */
+  cx_beginning *more; /* in place of the first */
   unsigned count;     /* of more: 0 or a power of two */
   unsigned pressure;
 } cx_beginnings;
 
+/* Forgets all; they may be used again. */
 void cx_beginnings_free(cx_beginnings *beginnings);
 
 /* The same as cx_message_scan, for lines that come one after the other on a connection. */

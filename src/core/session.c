@@ -104,7 +104,7 @@ static void forget_turn(cx_session *session, codex_turn *turn) {
   leave_unclaimed(session, turn);
   cx_map_remove(&session->turns, turn->id.bytes, turn->id.length);
   if (turn->active_id.bytes) cx_map_remove(&session->turns, turn->active_id.bytes, turn->active_id.length);
-  if (session->recent == turn) session->recent = NULL;
+  session->forgotten++;
   cx_turn_free(turn);
 }
 
@@ -207,10 +207,13 @@ codex_turn *cx_session_child_turn(cx_session *session, const char *root_id, size
 
 /* ---- lines from the server ---- */
 
-static codex_turn *find_turn(cx_session *session, codex_slice id) {
-  codex_turn *recent = session->recent;
-  if (recent && cx_slice_is(id, recent->id.bytes, recent->id.length)) return recent;
-  return session->recent = cx_map_get(&session->turns, id.bytes, id.length);
+/* What was noted is right for as long as no turn has been forgotten. */
+static codex_turn *find_turn(cx_session *session, const cx_message *message) {
+  cx_note *note = message->note;
+  if (note && note->owner && note->when == session->forgotten) return note->owner;
+  codex_turn *turn = cx_map_get(&session->turns, message->turn_id.bytes, message->turn_id.length);
+  if (note) *note = (cx_note){turn, session->forgotten};
+  return turn;
 }
 
 /* A turn of this thread has ended: one that was to come first should have started by now. */
@@ -251,7 +254,7 @@ static int note_usage(cx_session *session, const cx_message *message, codex_turn
 
 /* Finds the turn that a notification belongs to; NULL: none. */
 static int route(cx_session *session, const cx_message *message, codex_turn **turn) {
-  *turn = find_turn(session, message->turn_id);
+  *turn = find_turn(session, message);
   int status = *turn ? CX_OK : find_review(session, message, turn);
   if (status == CX_OK) status = note_usage(session, message, *turn);
   /* on resume, the last old turn's usage comes again: no turn is running */

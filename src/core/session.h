@@ -28,7 +28,7 @@ typedef struct cx_session {
   cx_frame frame;
   cx_buffer output, scratch;
   cx_beginnings beginnings;
-  codex_turn *recent; /* whose event came last; NULL: none, or it has been forgotten */
+  uint64_t forgotten; /* how many turns have been */
   cx_map sent;        /* by id: the eight bytes of codex_request.id */
   cx_map turns;       /* by turn id */
   cx_usages usages;
