@@ -88,8 +88,8 @@ describe("a local file", function()
     local client = kit.client { cwd = relative, script = { "seen" } }
     assert.equal("seen", client:thread_start():run(codex.local_image "pixel.png").final_response)
     client:close()
-    local home
-    client, home = kit.client { script = { "seen" } }
+    local home = kit.home { script = { "seen" } }
+    client = kit.open { codex_bin = kit.codex_bin, env = home.env }
     client:thread_start():run { type = "localImage", path = relative .. "/pixel.png", detail = "high" }
     local part = last_parts(home)[2]
     assert.truthy(part.image_url)

@@ -64,10 +64,12 @@ kit.quoted, kit.read_file, kit.write_file = shell_quote, read_file, write_file
 local open_homes, folders = {}, {}
 local clients = setmetatable({}, { __mode = "k" }) -- weak: a forgotten one is to be collected
 
---- Makes an empty folder of our own, not under /tmp, which cleanup removes.
+--- Makes an empty folder of our own, which cleanup removes: in another one, or else where a CODEX_HOME can be, which is
+--- not under /tmp.
+---@param base? string
 ---@return string path
-function kit.folder()
-  local base = kit.root .. "/build/spec-homes"
+function kit.folder(base)
+  base = base or kit.root .. "/build/spec-homes"
   local quoted = shell_quote(base)
   local path = assert(line_of("mkdir -p " .. quoted .. " && mktemp -d " .. quoted .. "/XXXXXXXX"))
   folders[#folders + 1] = path
@@ -162,8 +164,12 @@ end
 local HOME_OPTIONS = { script = true, model = true, features = true, extra_toml = true, top_toml = true,
   approval_policy = true, sandbox_mode = true }
 
+-- In a repository the server runs git a dozen times for each thread. On a busy machine a program that is just being
+-- started holds what the server has open for a while, the lock of a thread too, which then can't be archived.
+local OUTSIDE_REPOSITORIES = os.getenv "TMPDIR" or "/tmp"
+
 --- A client of the real server in a private home. Options are those of codex.new and of kit.home together; `home` is
---- one that is there already. Returns the client and its home.
+--- one that is there already; `cwd` is an empty folder unless it is given. Returns the client and its home.
 ---@param options? table
 ---@return table client
 ---@return spec.Home home
@@ -173,6 +179,7 @@ function kit.client(options)
   local where = for_client.home or kit.home(for_home)
   for_client.home = nil
   for_client.codex_bin = for_client.codex_bin or kit.codex_bin
+  for_client.cwd = for_client.cwd or kit.folder(OUTSIDE_REPOSITORIES)
   for_client.env = merged(where.env, for_client.env)
   return kit.open(for_client), where
 end
