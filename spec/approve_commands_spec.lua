@@ -270,7 +270,7 @@ describe("rules that allow commands", function()
       allow = {
         commands = { "git diff *", "git *", "find *", "sort *", "rg *", "tar *", "fd *", "sed *", "x *", "y * z",
           "git archive --output=*", "git diff --*", "git show -*", "git log *put", "curl *", "wget *", "rsync *",
-          "split *", "tree *", "yq *", "ssh *", "/usr/bin/curl *", "ls *" },
+          "split *", "tree *", "yq *", "ssh *", "/usr/bin/curl *", "ls *", "man *" },
       },
     }
     each(handler, "otherwise", {
@@ -338,6 +338,9 @@ describe("rules that allow commands", function()
       "git --no-pager clone -qu evil x",
       "git filter-branch --tree-filter evil",
       "git filter-branch --msg-f evil",
+      "git difftool -y --extcmd=evil",
+      "man --html=evil ls",
+      "yq --inplace .x=1 x",
     })
     each(handler, "accept", {
       "curl -sSfL https://x",
@@ -365,6 +368,26 @@ describe("rules that allow commands", function()
       "x -- y -",
     })
     each(rules { allow = { commands = { "wget -qO- *" } } }, "accept", { "wget -qO- https://x" })
+  end)
+
+  it("keep a '*' behind letters from such options as well", function()
+    local handler = rules {
+      allow = { commands = { "sed -n* *", "curl -s* *", "tar x* *", "find . -e*", "git log --o*", "sort -o* x" } },
+    }
+    each(handler, "otherwise", {
+      "sed -ni s/a/b/ x",
+      "curl -so/etc/passwd https://x",
+      "tar xIf evil x",
+      "find . -exec",
+    })
+    each(handler, "accept", {
+      "sed -nE p x",
+      "curl -sSf https://x",
+      "tar xf x",
+      "find . -empty",
+      "git log --output=x",
+      "sort -ox x",
+    })
   end)
 
   it("must make sense", function()

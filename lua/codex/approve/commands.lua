@@ -41,11 +41,11 @@ local own_options = {
   fd = { letters = "xX" },
   git = {
     letters = "cCoOx",
-    long = list_of "commit-filter env-filter index-filter msg-filter parent-filter tag-name-filter tree-filter",
+    long = list_of "commit-filter env-filter extcmd index-filter msg-filter parent-filter tag-name-filter tree-filter",
   },
   ["git clone"] = { letters = "u" },
   iconv = { letters = "o" },
-  man = { letters = "PH" },
+  man = { letters = "PH", long = { "html" } },
   rsync = { letters = "e", long = { "rsync-path" } },
   scp = { letters = "FoS" },
   sed = { letters = "i" },
@@ -60,7 +60,7 @@ local own_options = {
     long = list_of [[append-output directory-prefix execute hsts-file output-document rejected-log save-cookies
       use-askpass warc-file]],
   },
-  yq = { letters = "i" },
+  yq = { letters = "i", long = { "inplace" } },
 }
 
 local function is_among(name, list)
@@ -76,8 +76,9 @@ local function is_risky_of(own, long, short)
   return own.letters ~= nil and short:find("[" .. own.letters .. "]") ~= nil
 end
 
-local function is_risky(words, index)
-  local command, word = words[1]:match "[^/]*$", words[index]
+-- word: what stands at the index, or how it begins.
+local function is_risky(words, index, word)
+  local command = words[1]:match "[^/]*$"
   local long, short = word:match "^%-%-([^=]+)", word:match "^%-([^-].*)"
   if command == "tar" and index == 2 then short = short or not long and word end -- its letters need no dash there
   if not long and not short then return false end
@@ -89,9 +90,10 @@ local function is_risky(words, index)
   return false
 end
 
--- Whether a word of a rule may stand for options without naming any.
-local function names_nothing(pattern)
-  return pattern == nil or pattern:find "^%-*%*" ~= nil
+-- Whether a word of a rule is for what it matches, whatever that does: it has no `*`, or names such an option before.
+local function means_it(pattern, words, index)
+  local named = pattern:match "^[^*]*"
+  return named == pattern or is_risky(words, index, named)
 end
 
 -- Whether the words of a command are those of a rule, from the first on.
@@ -100,7 +102,7 @@ local function is_allowed_by(rule, words)
     local pattern = rule[index]
     if pattern == nil and not rule.open then return false end
     if pattern and not glob.matches(pattern, word) then return false end
-    if names_nothing(pattern) and is_risky(words, index) then return false end
+    if not (pattern and means_it(pattern, words, index)) and is_risky(words, index, word) then return false end
   end
   return #words >= #rule
 end
