@@ -638,7 +638,7 @@ describe("what the server asks", function()
     assert.equal("It failed.", result.final_response)
     assert.same({ 1, 1 }, { client._core:statistics().server_requests, client._core:statistics().answers })
     local second = cjson.encode(home:log()[2].body.input)
-    assert.is_truthy(second:find("not available", 1, true), second)
+    assert.is_truthy(second:find("This tool call failed: ", 1, true), second)
     client:close()
   end)
 

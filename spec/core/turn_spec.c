@@ -171,8 +171,8 @@ static void a_recorded_turn_adds_up(void) {
       "start\",\"id\":2,\"params\":{}}\n"
       "{\"method\":\"third\",\"id\":3,\"params\":[]}\n{\"method\":\"initialized\"}\n"
       "{\"id\":0,\"result\":{\"decision\":\"decline\"}}\n"
-      "{\"id\":\"a\\\"1\",\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool is not "
-      "available: the client has no handler for it.\"}],\"success\":false}}\n"
+      "{\"id\":\"a\\\"1\",\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool call "
+      "failed: the client gave no answer to it.\"}],\"success\":false}}\n"
       "24 2 3 1 15 2 2\nrequest 1, request 2, request 3, turn 1\n");
 }
 

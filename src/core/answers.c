@@ -19,8 +19,8 @@ static const answer answers[] = {
     {"item/fileChange/requestApproval", "\"result\":{\"decision\":\"decline\"}"},
     {"item/permissions/requestApproval", "\"result\":{\"permissions\":{},\"scope\":\"turn\"}"},
     {"item/tool/call",
-     "\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool is not available: "
-     "the client has no handler for it.\"}],\"success\":false}"},
+     "\"result\":{\"contentItems\":[{\"type\":\"inputText\",\"text\":\"This tool call failed: "
+     "the client gave no answer to it.\"}],\"success\":false}"},
     {"item/tool/requestUserInput", "\"result\":{\"answers\":{}}"},
     {"mcpServer/elicitation/request", "\"result\":{\"action\":\"decline\",\"content\":null,\"_meta\":null}"},
     {"applyPatchApproval", DENIED},
