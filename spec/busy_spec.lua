@@ -4,15 +4,9 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local loop = require "codex.loop"
 local luas = require "spec.support.luas"
+local raised = require "spec.support.raised"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 -- The messages of a method that the fake server got.
 local function got(received, method)

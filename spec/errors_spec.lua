@@ -6,18 +6,12 @@ local codex = require "codex"
 local core = require "codex.core"
 local errors = require "codex.error"
 local kit = require "spec.support.kit"
+local raised = require "spec.support.raised"
 local task = require "codex.task"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
 local NOWHERE = "00000000-0000-7000-8000-000000000000"
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 local function reason_of(kind, fn, ...)
   local err = raised(kind, fn, ...)
@@ -44,7 +38,9 @@ describe("opt_out_notifications", function()
   -- Would be `spawn_failed` if a server were started.
   local function refusal(list)
     local options = { codex_bin = "/nowhere/codex", opt_out_notifications = list }
-    local err = raised("invalid_argument", codex.new, options)
+    local err = raised("invalid_argument", function()
+      codex.new(options)
+    end)
     assert.is_truthy(err.message:find("errors_spec.lua:%d+: codex.new.opt_out_notifications"), err.message)
     return err.message
   end

@@ -2,13 +2,7 @@
 local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
+local raised = require "spec.support.raised"
 
 local function refused(expected, fn, ...)
   local err = raised("invalid_argument", fn, ...)

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local raised = require "spec.support.raised"
 
 local array, null = codex.array, codex.null
 
@@ -72,13 +73,6 @@ end
 
 local function assert_awkward(value)
   assert.is_true(same(awkward(), value), codex.json.encode(value))
-end
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
 end
 
 it("the awkward value is what its text says, to lua-cjson too", function()

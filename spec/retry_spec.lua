@@ -3,6 +3,7 @@
 local codex = require "codex"
 local errors = require "codex.error"
 local kit = require "spec.support.kit"
+local raised = require "spec.support.raised"
 local task = require "codex.task"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
@@ -22,13 +23,6 @@ local function refused(times, then_what)
     if then_what then return then_what() end
     return "done", nil, calls.n, nil
   end, calls
-end
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
 end
 
 -- Runs with the sleeps noted down in place of slept.

@@ -3,15 +3,7 @@ local cjson = require "cjson"
 local clients = require "codex.client"
 local codex = require "codex"
 local kit = require "spec.support.kit"
-
-local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
+local raised = require "spec.support.raised"
 
 local function all(iterator)
   local list = {}

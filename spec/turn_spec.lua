@@ -3,15 +3,9 @@ local cjson = require "cjson"
 local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local raised = require "spec.support.raised"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 local function drain(stream)
   local list = {}

@@ -3,14 +3,8 @@
 
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local raised = require "spec.support.raised"
 local versions = require "codex.version"
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 local function has(text, part) assert.is_truthy(text:find(part, 1, true), text) end
 

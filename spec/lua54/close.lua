@@ -1,14 +1,8 @@
 -- Variables that are closed at the end of their scope.
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local raised = require "spec.support.raised"
 local task = require "codex.task"
-
-local function refused(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 local function closing(fn)
   return setmetatable({}, { __close = fn })
@@ -44,7 +38,7 @@ describe("a task", function()
 
   it("that a deadlock ends closes its variables", function()
     local cleaned = false
-    refused("deadlock", codex.run, function()
+    raised("deadlock", codex.run, function()
       local _ <close> = closing(function()
         cleaned = true
       end)
@@ -86,7 +80,7 @@ describe("a client", function()
         codex.sleep(0.001)
       end
       one:cancel()
-      refused("cancelled", one.join, one)
+      raised("cancelled", one.join, one)
     end)
     assert.is_true(seen.closed)
     assert.same({}, kit.processes_in(home))

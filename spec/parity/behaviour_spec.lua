@@ -5,14 +5,8 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local raised = require "spec.support.raised"
 local task = require "codex.task"
-
-local function raised(kind, fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, kind), tostring(err))
-  return err
-end
 
 local function types_of(items)
   local types = {}
