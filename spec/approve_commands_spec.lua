@@ -4,19 +4,12 @@ local approvals = require "spec.support.approvals"
 local codex = require "codex"
 
 local approve = codex.approve
-local FOLDER, command, rules = approvals.FOLDER, approvals.command, approvals.rules
+local FOLDER, command, refused, rules = approvals.FOLDER, approvals.command, approvals.refused, approvals.rules
 
 local function each(handler, expected, scripts)
   for _, script in ipairs(scripts) do
     assert.equal(expected, handler(command(script)), script)
   end
-end
-
-local function refused(fn, message)
-  local ok, err = pcall(fn)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, "invalid_argument"), tostring(err))
-  assert.truthy(tostring(err):find(message, 1, true), tostring(err))
 end
 
 describe("rules that allow commands", function()

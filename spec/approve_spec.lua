@@ -7,15 +7,8 @@ local options_of = require "codex.options"
 
 local approve = codex.approve
 local command, file_change, mcp_tool = approvals.command, approvals.file_change, approvals.mcp_tool
-local ids, rules, FOLDER = approvals.ids, approvals.rules, approvals.FOLDER
+local ids, refused, rules, FOLDER = approvals.ids, approvals.refused, approvals.rules, approvals.FOLDER
 local merged = options_of.merged
-
-local function refused(fn, message)
-  local ok, err = pcall(fn)
-  assert.is_false(ok, "nothing was raised")
-  assert.is_true(codex.is_error(err, "invalid_argument"), tostring(err))
-  assert.truthy(tostring(err):find(message, 1, true), tostring(err))
-end
 
 describe("rules for paths", function()
   local function allows(patterns, path, fields)

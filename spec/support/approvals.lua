@@ -1,7 +1,9 @@
 --- Requests for approval as the server makes them, for handlers that are called without one; and rules.
 
+local assert = require "luassert"
 local codex = require "codex"
 local merged = require("codex.options").merged
+local raised = require "spec.support.raised"
 
 local approvals = {}
 
@@ -72,6 +74,14 @@ end
 --- A handler by rules, which answers "accept", "decline", or "otherwise".
 function approvals.rules(options)
   return codex.approve.rules(merged({ otherwise = left_to_others }, options))
+end
+
+--- Checks that fn refuses its arguments, in a message with those words.
+---@param fn fun()
+---@param message string
+function approvals.refused(fn, message)
+  local text = tostring(raised("invalid_argument", fn))
+  assert.truthy(text:find(message, 1, true), text)
 end
 
 return approvals
