@@ -4,19 +4,12 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
+local turns = require "spec.support.turns"
 
 local function methods_of(turn)
   local list = {}
   for event in turn:stream() do
     list[#list + 1] = event.method
-  end
-  return list
-end
-
-local function types_of(items)
-  local list = {}
-  for i, item in ipairs(items) do
-    list[i] = item.type
   end
   return list
 end
@@ -71,7 +64,7 @@ describe("a review", function()
     assert.equal("answer 1", result.final_response)
     assert.same(
       { "enteredReviewMode", "userMessage", "exitedReviewMode", "agentMessage" },
-      types_of(result.items)
+      turns.types_of(result.items)
     )
     assert.equal("answer 1", result.items[3].review)
     assert.equal("answer 2", thread:run("go on").final_response)
@@ -312,7 +305,7 @@ describe("a compaction", function()
     local result = turn:run()
     assert.equal(turn.id, result.id)
     assert.equal("completed", result.status)
-    assert.same({ "contextCompaction" }, types_of(result.items))
+    assert.same({ "contextCompaction" }, turns.types_of(result.items))
     assert.equal(303, result.usage.total.total_tokens)
     assert.equal(202, result.turn_usage.total_tokens)
     thread:run "two"
@@ -338,7 +331,7 @@ describe("a compaction", function()
         return first:run()
       end,
     }
-    assert.same({ "contextCompaction" }, types_of(results[1].items))
+    assert.same({ "contextCompaction" }, turns.types_of(results[1].items))
     assert.truthy(results[2].final_response:find "^answer ")
     assert.equal("interrupted", results[3].status)
     client:close()

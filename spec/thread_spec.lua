@@ -3,7 +3,9 @@ local cjson = require "cjson"
 local clients = require "codex.client"
 local codex = require "codex"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
+local turns = require "spec.support.turns"
 
 local function all(iterator)
   local list = {}
@@ -290,6 +292,95 @@ describe("a thread that nothing shall be heard of", function()
     thread:unsubscribe()
     assert.equal("no_rollout", raised("invalid_request", thread.run, thread, "two").reason)
     client:close()
+  end)
+end)
+
+describe("threads", function()
+  after_each(kit.cleanup)
+
+  it("resumed elsewhere go on, and an old turn's usage is not the new one's", function()
+    local client, home = kit.client { script = turns.answers }
+    local first = client:thread_start()
+    assert.equal(427, first:run("use the tool").turn_usage.total_tokens)
+    local other = codex.new { codex_bin = kit.codex_bin, env = home.env }
+    local err = raised("invalid_request", other.thread_resume, other, first.id)
+    assert.equal("active_writer", err.reason)
+    client:close()
+    local resumed = other:thread_resume(first.id, { sandbox = "workspace_write", include_turns = true })
+    assert.equal(first.id, resumed.id)
+    assert.equal("workspaceWrite", resumed.sandbox.type)
+    assert.equal(1, #resumed.initial_turns)
+    local turn = resumed:turn "say it"
+    local usages = {}
+    for event in turn:stream() do
+      assert.equal(turn.id, event.params.turn_id or event.params.turn.id)
+      if event.method == "thread/tokenUsage/updated" then usages[#usages + 1] = event end
+    end
+    assert.equal(1, #usages)
+    local result = turn:run()
+    assert.equal(442, result.usage.total.total_tokens)
+    assert.equal(15, result.turn_usage.total_tokens)
+    other:close()
+  end)
+
+  it("that can't be resumed say why", function()
+    local client = kit.client()
+    local thread = client:thread_start()
+    local err = raised("invalid_request", client.thread_resume, client, thread.id)
+    assert.equal("no_rollout", err.reason)
+    assert.equal(-32600, err.code)
+    assert.equal("thread/resume", err.method)
+    assert.truthy(tostring(err):find("thread/resume: no rollout found", 1, true), tostring(err))
+    raised("invalid_request", client.thread_resume, client, "not-an-id")
+  end)
+
+  it("are listed in pages", function()
+    local client = kit.client()
+    local ids = {}
+    for i = 1, 3 do
+      local thread = client:thread_start()
+      thread:run("number " .. i)
+      ids[thread.id] = true
+    end
+    local seen, cursor, pages = 0, nil, 0
+    repeat
+      local page = client:thread_list { limit = 2, cursor = cursor }
+      pages = pages + 1
+      for _, thread in ipairs(page.data) do
+        assert.is_true(ids[thread.id])
+        assert.is_true(luas.is_integer(thread.created_at))
+        seen = seen + 1
+      end
+      cursor = page.next_cursor
+    until not cursor
+    assert.equal(3, seen)
+    assert.equal(2, pages)
+    local err = raised("invalid_request", client.thread_list, client, { cursor = "zzz" })
+    assert.truthy(err.message:find("invalid cursor", 1, true))
+  end)
+
+  it("models are listed", function()
+    local client = kit.client()
+    local models = client:models()
+    assert.is_true(#models.data > 0)
+    assert.equal("string", type(models.data[1].id))
+    assert.equal("table", type(models.data[1].supported_reasoning_efforts))
+    assert.is_true(#client:models({ include_hidden = true }).data >= #models.data)
+    assert.equal(1, #client:models({ limit = 1 }).data)
+  end)
+
+  it("keep nothing of a run", function()
+    local client = kit.client()
+    local thread = client:thread_start()
+    local held
+    local original = thread._client._follow
+    thread._client._follow = function(self, turn)
+      held = turn
+      return original(self, turn)
+    end
+    thread:run "x"
+    thread._client._follow = nil
+    assert.same({ "turn/completed" }, turns.methods_of(turns.drain(held:stream())))
   end)
 end)
 

@@ -7,14 +7,7 @@ local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
 local task = require "codex.task"
-
-local function types_of(items)
-  local types = {}
-  for index, item in ipairs(items) do
-    types[index] = item.type
-  end
-  return types
-end
+local turns = require "spec.support.turns"
 
 local function only(items, kind)
   for _, item in ipairs(items) do
@@ -120,7 +113,7 @@ describe("a thread", function()
     local read = thread:read()
     assert.same({ thread.id, {} }, { read.thread.id, read.thread.turns })
     read = thread:read { include_turns = true }
-    assert.same({ "userMessage", "agentMessage" }, types_of(read.thread.turns[1].items))
+    assert.same({ "userMessage", "agentMessage" }, turns.types_of(read.thread.turns[1].items))
     assert.same(
       { { type = "text", text = "question", text_elements = {} } },
       read.thread.turns[1].items[1].content
@@ -137,7 +130,7 @@ describe("a result", function()
     local result = turn:run()
     assert.same({ turn.id, "completed", "answer" }, { result.id, result.status, result.final_response })
     assert.is_nil(result.error)
-    assert.same({ "userMessage", "agentMessage" }, types_of(result.items))
+    assert.same({ "userMessage", "agentMessage" }, turns.types_of(result.items))
     assert.equal("question", result.items[1].content[1].text)
     for _, name in ipairs { "started_at", "completed_at", "duration_ms" } do
       assert.is_true(luas.is_integer(result[name]), name)
@@ -173,7 +166,7 @@ describe("a result", function()
     assert.equal("the answer", result.final_response)
     assert.same(
       { "userMessage", "agentMessage", "commandExecution", "agentMessage", "agentMessage" },
-      types_of(result.items)
+      turns.types_of(result.items)
     )
   end)
 

@@ -76,7 +76,7 @@ return {
   {
     "W-13: after the reader has died, requests are written and waited for",
     "every later call says so at once",
-    "spec/turn_spec.lua: a turn of an odd server may never be heard of again when the server dies: every waiter and later call learns of it",
+    "spec/odd_turn_spec.lua: a turn of an odd server may never be heard of again when the server dies: every waiter and later call learns of it",
     differs = "a wait has to end",
   },
   {

@@ -1,6 +1,6 @@
 return {
   title = "Inputs",
-  { "`str`, `TextInput(text)`", "a string, `codex.text(s)`", "spec/turn_spec.lua: what a turn sends is its input, whatever its form" },
+  { "`str`, `TextInput(text)`", "a string, `codex.text(s)`", "spec/turn_params_spec.lua: what a turn sends is its input, whatever its form" },
   {
     "`ImageInput(url)`",
     "`codex.image(url)`",
@@ -15,12 +15,12 @@ return {
   {
     "`SkillInput(name, path)`",
     "`codex.skill(name, path)`",
-    "spec/turn_spec.lua: what a turn sends is its input, whatever its form",
+    "spec/turn_params_spec.lua: what a turn sends is its input, whatever its form",
   },
   {
     "`MentionInput(name, path)`",
     "`codex.mention(name, path)`",
-    "spec/turn_spec.lua: what a turn sends is its input, whatever its form",
+    "spec/turn_params_spec.lua: what a turn sends is its input, whatever its form",
   },
   {
     "no sound",
@@ -31,7 +31,7 @@ return {
   {
     "`Input`, `InputItem`, `RunInput`: an item, or a list",
     "an item, or a list, which may hold strings",
-    "spec/turn_spec.lua: what a turn sends is its input, whatever its form",
+    "spec/turn_params_spec.lua: what a turn sends is its input, whatever its form",
   },
   {
     "`ExternalMessage(tool_name, content, namespace=None)`: a `toolOutput`, with an empty input",

@@ -42,7 +42,7 @@ return {
   {
     "`thread_list(…)` → one page `{data, next_cursor, backwards_cursor}`",
     "`client:thread_list { … }`, the same",
-    "spec/turn_spec.lua: threads are listed in pages",
+    "spec/thread_spec.lua: threads are listed in pages",
   },
   {
     "what is listed and read has the server's shape",
@@ -63,12 +63,12 @@ return {
   {
     "`models(include_hidden=False)` → one page",
     "`client:models { include_hidden = }`, and the protocol's `cursor`, `limit`",
-    "spec/turn_spec.lua: threads models are listed",
+    "spec/thread_spec.lua: threads models are listed",
   },
   {
     "`Thread.id`",
     "`thread.id`",
-    "spec/turn_spec.lua: threads resumed elsewhere go on, and an old turn's usage is not the new one's",
+    "spec/thread_spec.lua: threads resumed elsewhere go on, and an old turn's usage is not the new one's",
   },
   {
     "`Thread.read(include_turns=False)` → `ThreadReadResponse{thread}`",
@@ -89,12 +89,12 @@ return {
   {
     "resuming a thread without a turn, or an unknown one: `InvalidRequestError`",
     "`invalid_request`, `err.reason == \"no_rollout\"`",
-    "spec/turn_spec.lua: threads that can't be resumed say why",
+    "spec/thread_spec.lua: threads that can't be resumed say why",
   },
   {
     "`Sandbox.read_only`, `workspace_write`, `full_access` on a thread",
     '`sandbox = "read_only"`, `"workspace_write"`, `"full_access"`; their values ("read-only", …) too',
-    "spec/turn_spec.lua: what a turn sends are the sandbox presets in the protocol's shape",
+    "spec/turn_params_spec.lua: what a turn sends are the sandbox presets in the protocol's shape",
   },
   {
     "a sandbox that isn't one: `ValueError` which lists them",
@@ -110,17 +110,17 @@ return {
   {
     "`ApprovalMode.deny_all` → `approvalPolicy: never`",
     '`approval_mode = "deny_all"`',
-    "spec/turn_spec.lua: what a turn sends are the approval modes in the protocol's words",
+    "spec/turn_params_spec.lua: what a turn sends are the approval modes in the protocol's words",
   },
   {
     "`ApprovalMode.auto_review` → `on-request`, reviewer `auto_review`",
     '`approval_mode = "auto_review"`',
-    "spec/turn_spec.lua: what a turn sends are the approval modes in the protocol's words",
+    "spec/turn_params_spec.lua: what a turn sends are the approval modes in the protocol's words",
   },
   {
     "no mode for a person to decide, nor for no sandbox at all",
     '`"ask"`, `"dangerously_bypass_approvals_and_sandbox"`, and `approval_policy` in the protocol\'s shape',
-    "spec/turn_spec.lua: what a turn sends are the approval modes in the protocol's words",
+    "spec/turn_params_spec.lua: what a turn sends are the approval modes in the protocol's words",
     differs = "the protocol has these policies",
   },
   {

@@ -13,7 +13,7 @@ return {
   {
     "`run(…)` is `turn(…).run()`",
     "the same result; but `thread:run` keeps no events",
-    "spec/turn_spec.lua: threads keep nothing of a run",
+    "spec/thread_spec.lua: threads keep nothing of a run",
     differs = "nobody could read them",
   },
   {
@@ -24,12 +24,12 @@ return {
   {
     "`approval_mode=None`, `sandbox=None` and all others: left as they are",
     "the same: nothing is sent",
-    "spec/turn_spec.lua: what a turn sends is nothing more than what was asked for",
+    "spec/turn_params_spec.lua: what a turn sends is nothing more than what was asked for",
   },
   {
     "`sandbox` of a turn is a `sandboxPolicy` with its defaults spelled out",
     "the same; `sandbox_policy` takes the protocol's shape, with writable roots and network",
-    "spec/turn_spec.lua: what a turn sends are the sandbox presets in the protocol's shape",
+    "spec/turn_params_spec.lua: what a turn sends are the sandbox presets in the protocol's shape",
   },
   {
     "`TurnHandle.id`, `TurnHandle.thread_id`",
@@ -55,7 +55,7 @@ return {
   {
     "`UnknownNotification{params}` for what the SDK doesn't know",
     "an event like any other",
-    "spec/turn_spec.lua: a turn of an odd server may have events, items and values that nobody knows yet",
+    "spec/odd_turn_spec.lua: a turn of an odd server may have events, items and values that nobody knows yet",
   },
   {
     "a stream that is left early lets the turn go on",
@@ -102,7 +102,7 @@ return {
   {
     "a handle sees all from its own request on, also what came before the answer",
     "the same",
-    "spec/turn_spec.lua: a turn of an odd server may be through before its start is answered",
+    "spec/odd_turn_spec.lua: a turn of an odd server may be through before its start is answered",
   },
   {
     "a further consumer of a turn sees what comes after it was made",
