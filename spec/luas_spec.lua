@@ -3,17 +3,11 @@ local codex = require "codex"
 local core = require "codex.core"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local waiting = require "spec.support.waiting"
 
 local where_tasks_wait_anywhere = luas.yield_anywhere and it or pending
 local where_they_dont = luas.yield_anywhere and pending or it
-
-local function pack(...)
-  return { n = select("#", ...), ... }
-end
-
-local function forever()
-  codex.sleep(3600)
-end
+local forever, pack = waiting.forever, luas.pack
 
 local function same(...)
   return ...

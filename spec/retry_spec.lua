@@ -3,12 +3,11 @@
 local codex = require "codex"
 local errors = require "codex.error"
 local kit = require "spec.support.kit"
+local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
 local task = require "codex.task"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
-
-local function pack(...) return { n = select("#", ...), ... } end
 
 local function busy()
   errors.raise("server_busy", "Server overloaded; retry later.", { code = -32001, method = "a/b" })
@@ -47,16 +46,16 @@ after_each(kit.cleanup)
 describe("retry_on_overload", function()
   it("returns what the function returns: nils and many values too", function()
     local fn, calls = refused(0)
-    assert.same({ n = 4, "done", nil, 1, nil }, pack(codex.retry_on_overload(fn)))
+    assert.same({ n = 4, "done", nil, 1, nil }, luas.pack(codex.retry_on_overload(fn)))
     assert.equal(1, calls.n)
-    assert.same({ n = 0 }, pack(codex.retry_on_overload(function() end)))
-    assert.same({ n = 0 }, pack(codex.retry_on_overload(function() end, { max_attempts = 1 })))
+    assert.same({ n = 0 }, luas.pack(codex.retry_on_overload(function() end)))
+    assert.same({ n = 0 }, luas.pack(codex.retry_on_overload(function() end, { max_attempts = 1 })))
   end)
 
   it("calls again while the server is busy, three times by default, and raises the last refusal", function()
     without_sleeping(function()
       local fn, calls = refused(2)
-      assert.same({ n = 4, "done", nil, 3, nil }, pack(codex.retry_on_overload(fn)))
+      assert.same({ n = 4, "done", nil, 3, nil }, luas.pack(codex.retry_on_overload(fn)))
       assert.equal(3, calls.n)
       fn, calls = refused(3)
       local err = raised("server_busy", codex.retry_on_overload, fn)

@@ -7,9 +7,7 @@ local yields = require "codex.yields"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
-local function forever()
-  codex.sleep(1e6)
-end
+local forever = require("spec.support.waiting").forever
 
 local function failure(fn, ...)
   local ok, err = pcall(fn, ...)

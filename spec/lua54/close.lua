@@ -2,19 +2,12 @@
 local codex = require "codex"
 local kit = require "spec.support.kit"
 local raised = require "spec.support.raised"
-local task = require "codex.task"
+local waiting = require "spec.support.waiting"
+
+local forever, never = waiting.forever, waiting.never
 
 local function closing(fn)
   return setmetatable({}, { __close = fn })
-end
-
-local function never()
-  task.park({}, nil, false)
-  task.raise_cancelled()
-end
-
-local function forever()
-  codex.sleep(3600)
 end
 
 describe("a task", function()

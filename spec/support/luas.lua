@@ -32,6 +32,13 @@ luas.min_integer = rawget(math, "mininteger") or -2 ^ 53
 
 luas.unpack = rawget(table, "unpack") or rawget(_G, "unpack")
 
+--- As table.pack, which Lua 5.1 lacks.
+---@param ... any
+---@return { n: integer, [integer]: any }
+function luas.pack(...)
+  return { n = select("#", ...), ... }
+end
+
 --- As `for a, b in iterator do if fn(a, b) then break end end`, in which tasks of PUC Lua 5.1 can't wait.
 ---@param iterator fun(): any ...
 ---@param fn fun(...: any): boolean?
