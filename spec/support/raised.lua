@@ -8,7 +8,7 @@ local assert = require "luassert"
 local codex = require "codex"
 
 --- The error object of that kind which `fn(...)` raises; fails when it raises nothing, or something else.
----@param kind string
+---@param kind? string nil: of any
 ---@param fn function
 ---@param ... any
 ---@return codex.Error

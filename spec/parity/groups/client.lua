@@ -3,7 +3,7 @@ return {
   {
     "`Codex(config=None)` starts the server, initializes, and closes itself when that fails",
     "`codex.new(options)`",
-    "spec/transport_spec.lua: a server that never gets going has its own sentence in the error",
+    "spec/starting_spec.lua: a server that never gets going has its own sentence in the error",
   },
   {
     "`AsyncCodex`, `AsyncThread`, `AsyncTurnHandle`, `AsyncChatgptLoginHandle`, `AsyncDeviceCodeLoginHandle`: a second "
@@ -37,12 +37,12 @@ return {
   {
     "`CodexConfig(codex_bin)`: must exist, else `FileNotFoundError`",
     "`codex_bin`, else an error of kind `spawn_failed`",
-    "spec/transport_spec.lua: a server that can't be started is told with its path and the system's words",
+    "spec/starting_spec.lua: a server that can't be started is told with its path and the system's words",
   },
   {
     "without `codex_bin`: the program in a pinned wheel, nothing else",
     "`$CODEX_BIN`, else `codex` on `PATH`; npm's launcher is followed to the native program",
-    "spec/transport_spec.lua: starting prefers $CODEX_BIN to PATH, and codex_bin to both",
+    "spec/starting_spec.lua: starting prefers $CODEX_BIN to PATH, and codex_bin to both",
     differs = "the user's own installation is used; the module brings no program of 400 MB",
   },
   {
@@ -53,28 +53,28 @@ return {
   {
     "`CodexConfig(launch_args_override)` replaces the whole command line",
     "`launch_args_override`",
-    "spec/transport_spec.lua: starting runs launch_args_override as it is",
+    "spec/starting_spec.lua: starting runs launch_args_override as it is",
   },
   {
     '`CodexConfig(config_overrides)`: `("key=value", …)`, each a `--config`',
     "`config_overrides`, such a list",
-    "spec/transport_spec.lua: starting hands a list of overrides on as it is",
+    "spec/starting_spec.lua: starting hands a list of overrides on as it is",
   },
   {
     "`config_overrides` has to be written as TOML",
     "or a table, which is written as TOML",
-    "spec/transport_spec.lua: starting has overrides that the real server understands",
+    "spec/starting_spec.lua: starting has overrides that the real server understands",
     differs = "nothing has to be quoted by hand",
   },
   {
     "`CodexConfig(cwd)`",
     "`cwd`",
-    "spec/transport_spec.lua: starting gives the server its directory",
+    "spec/starting_spec.lua: starting gives the server its directory",
   },
   {
     "`CodexConfig(env)` is laid over the whole environment",
     "`env`; `false` removes a variable",
-    "spec/transport_spec.lua: starting adds to the environment and removes from it",
+    "spec/starting_spec.lua: starting adds to the environment and removes from it",
     differs = "a variable of the environment can be kept from the server (W-29)",
   },
   {

@@ -166,7 +166,7 @@ return {
   {
     "W-30: a program that the user installed with npm isn't found",
     "it is, behind its launcher",
-    "spec/transport_spec.lua: starting follows the launcher of the real package",
+    "spec/starting_spec.lua: starting follows the launcher of the real package",
     differs = "it is the usual way to install it",
   },
   {
