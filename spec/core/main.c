@@ -10,6 +10,8 @@ void frame_spec(void);
 void rpc_spec(void);
 void thread_spec(void);
 void turn_spec(void);
+void recorded_turn_spec(void);
+void stream_spec(void);
 void session_spec(void);
 void subscription_spec(void);
 void server_request_spec(void);
@@ -67,6 +69,8 @@ int main(void) {
   rpc_spec();
   thread_spec();
   turn_spec();
+  recorded_turn_spec();
+  stream_spec();
   session_spec();
   subscription_spec();
   server_request_spec();

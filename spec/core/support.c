@@ -139,6 +139,22 @@ void turn_completed(cx_session *session, const char *turn) {
        turn);
 }
 
+void send_messages(cx_session *session, const char *turn, const agent_message *messages) {
+  for (int i = 0; i < 4; i++) {
+    char item[] = {'m', (char)('0' + i), 0};
+    if (messages[i].delta) message_delta(session, turn, item, messages[i].delta);
+    if (messages[i].text) message_completed(session, turn, item, messages[i].text, messages[i].phase);
+  }
+}
+
+void send_a_turn(cx_session *session, const char *turn) {
+  turn_started(session, turn);
+  message_delta(session, turn, "m", "x");
+  feed(session, "{\"method\":\"future\\/event\",\"params\":{\"turnId\":\"%s\",\"new\":[{}]}}", turn);
+  message_completed(session, turn, "m", "x", NULL);
+  turn_completed(session, turn);
+}
+
 /* ---- accounts ---- */
 
 void note(account *to, const char *format, ...) {

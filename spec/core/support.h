@@ -59,6 +59,16 @@ void message_completed(cx_session *session, const char *turn, const char *item, 
                        const char *phase);
 void turn_completed(cx_session *session, const char *turn);
 
+typedef struct agent_message {
+  const char *delta, *text, *phase; /* text NULL: it never completes */
+} agent_message;
+
+/* Sends four messages, m0 to m3, or as much of each as there is. */
+void send_messages(cx_session *session, const char *turn, const agent_message *messages);
+
+/* Sends a whole turn: its start, a delta, an event that nobody knows, a message, its end. */
+void send_a_turn(cx_session *session, const char *turn);
+
 /* ---- accounts ---- */
 
 typedef struct account {
