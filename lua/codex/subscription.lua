@@ -3,6 +3,7 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 local failures = require "codex.handler_error"
+local hint = require "codex.hint"
 local loop = require "codex.loop"
 local task = require "codex.task"
 
@@ -99,10 +100,8 @@ function M.check_method(label, method)
     end
   end
   if known[method] then return end
-  local nearest = core.nearest(method, known)
-  if nearest then
-    errors.argument(("%s: unknown notification '%s' (did you mean '%s'?)"):format(label, method, nearest))
-  end
+  local meant = hint(method, known)
+  if meant ~= "" then errors.argument(("%s: unknown notification '%s'%s"):format(label, method, meant)) end
 end
 
 ---@param label string
