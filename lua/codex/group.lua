@@ -29,7 +29,7 @@ local function await_group(group, task, at_once)
   local reason, failure = "woken", nil
   while group.open > 0 and reason == "woken" do
     local seen = loop.rounds()
-    local ended_badly = tasks.is_over(task) and task._status ~= "done"
+    local ended_badly = tasks.is_over(task) and task.status ~= "done"
     if ended_badly or at_once and next(group.failed) then break end
     reason, failure = tasks.try_park(group, nil, false, seen)
   end
@@ -59,7 +59,7 @@ function M.run(main, ...)
   tasks.check_function("run", main)
   local group, task = start_group(main, ...)
   await_group(group, task, false)
-  if task._status ~= "done" then return tasks.outcome(task) end
+  if task.status ~= "done" then return tasks.outcome(task) end
   return tasks.outcome(first_ended(group.failed) or task)
 end
 
@@ -90,7 +90,7 @@ function M.scope(fn, ...)
   local group, task = start_group(fn, scope, ...)
   scope._group = group
   await_group(group, task, true)
-  if task._status == "failed" then group.failed[task] = true end
+  if task.status == "failed" then group.failed[task] = true end
   return tasks.outcome(first_ended(group.failed) or task)
 end
 
@@ -109,9 +109,9 @@ function M.timeout(seconds, fn, ...)
   local reason = tasks.await(task, core.now() + seconds)
   if reason == "woken" then return tasks.outcome(task) end
   local cancelled = tasks.cancel_all { task } or reason == "cancelled"
-  local result = errors.is_error(task._error) and task._error.result or nil
+  local result = errors.is_error(task:failure()) and task:failure().result or nil
   if cancelled then tasks.raise_cancelled { result = result } end
-  if task._status == "done" then return tasks.outcome(task) end
+  if task.status == "done" then return tasks.outcome(task) end
   errors.raise("timeout", ("not done after %g seconds"):format(seconds), { result = result })
 end
 
@@ -147,7 +147,7 @@ function M.gather(functions, options)
   end
   local function note_end(task)
     running[task], over = nil, over + 1
-    if task._status ~= "done" then failed = failed or task end
+    if task.status ~= "done" then failed = failed or task end
     tasks.wake(ended)
   end
   while over < #functions and not failed and reason == "woken" do

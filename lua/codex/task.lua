@@ -15,6 +15,11 @@ local M = {}
 
 ---@class codex.Task
 ---@field status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+---@field package _group? codex.TaskGroup that it belongs to, with what it starts
+---@field package _joined? boolean somebody waits for it or has, and so hears of its failure
+---@field package _waits_for_children? boolean they may go on until they end by themselves
+---@field package _awaited_by? codex.Task the one that is told of its end by `when_over`
+---@field package _ended_as? integer its place among those that have ended
 local Task = {}
 Task.__name = "codex.Task"
 
