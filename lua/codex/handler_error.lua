@@ -18,6 +18,7 @@ local function say(source, err)
   notices.give(("%s failed: %s"):format(who, errors.in_words(err)))
 end
 
+--- Tells what a handler raised. That its client is closed is left unsaid.
 ---@param client codex.Client
 ---@param source codex.HandlerSource
 ---@param err any

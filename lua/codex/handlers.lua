@@ -238,10 +238,13 @@ local function inbox_of(client)
   return inbox
 end
 
+--- What iterates over them for one `for` loop.
 ---@class codex.RequestLoop
+---@field closed boolean
 local RequestLoop = {}
 RequestLoop.__index = RequestLoop
 
+--- Ends the loop. What no other loop will take is answered safely. May be called again.
 function RequestLoop:close()
   if self.closed then return end
   local inbox = self._inbox

@@ -128,6 +128,7 @@ function M.block(lane)
   lane.pending = lane.pending + 1
 end
 
+--- Ends what `block` began.
 ---@param lane codex.Lane
 function M.release(lane)
   lane.pending = lane.pending - 1

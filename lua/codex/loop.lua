@@ -337,6 +337,7 @@ end
 
 -- ---- connections and descriptors ----
 
+--- Watches a client until `remove`, or until it is collected: the loop doesn't hold it. Raises what the adapter raises.
 ---@param client codex.Client
 function M.add(client)
   local connection = {
@@ -377,8 +378,9 @@ function M.deadline(client)
   return sooner(at and math.max(0, at - core.now()), client._core:deadline())
 end
 
+--- Has a function called whenever a descriptor is readable, in place of the one before.
 ---@param fd integer
----@param fn function? nil stops watching
+---@param fn fun()? nil stops watching
 ---@param background? boolean it must not keep the program running
 function M.watch(fd, fn, background)
   local before = watched[fd]

@@ -3,7 +3,8 @@
 
 local M = {}
 
----@param text string
+--- Says it, or has it said once the editor comes to it.
+---@param text string without "codex: " and a line end
 function M.give(text)
   local vim = rawget(_G, "vim")
   if type(vim) ~= "table" or not vim.schedule then

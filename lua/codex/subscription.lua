@@ -104,8 +104,9 @@ function M.check_method(label, method)
   if meant ~= "" then errors.argument(("%s: unknown notification '%s'%s"):format(label, method, meant)) end
 end
 
----@param label string
----@param methods? string[]
+--- Raises unless all of a list can be notifications, as `check_method` has it.
+---@param label string for messages
+---@param methods any nil: all
 function M.check_methods(label, methods)
   if methods == nil then return end
   if type(methods) ~= "table" then

@@ -11,6 +11,7 @@ local M = {}
 local Timers = {}
 Timers.__index = Timers
 
+--- No moments yet.
 ---@return codex.Timers
 function M.new()
   return setmetatable({}, Timers)
@@ -43,8 +44,9 @@ local function sift_down(heap, index, timer)
   place(heap, index, timer)
 end
 
----@param at number
----@param fire function
+--- Adds a moment.
+---@param at number on the core's clock
+---@param fire fun()
 ---@return codex.Timer
 function Timers:add(at, fire)
   local timer = { at = at, fire = fire }
@@ -68,7 +70,7 @@ function Timers:remove(timer)
 end
 
 --- Fires what is due.
----@param now number
+---@param now number on the core's clock
 function Timers:run(now)
   while self[1] and self[1].at <= now do
     local timer = self[1]
@@ -77,7 +79,7 @@ function Timers:run(now)
   end
 end
 
---- When the next one is due, or nil.
+--- When the next one is due, on the core's clock, or nil.
 ---@return number?
 function Timers:next()
   return self[1] and self[1].at

@@ -75,6 +75,7 @@ end
 local Expectation = {}
 Expectation.__index = Expectation
 
+--- Begins to listen.
 ---@param client codex.Client
 ---@param thread_id string
 ---@return codex.Expectation
@@ -96,6 +97,7 @@ function Expectation:next(deadline)
   end
 end
 
+--- Stops listening.
 function Expectation:close()
   self._feed:close()
 end

@@ -6,7 +6,9 @@ local M = {}
 
 local null, array_mark = core.null, core.array_mark
 
--- The JSON type of a value; the Lua type of what isn't JSON.
+--- The JSON type of a value; the Lua type of what isn't JSON.
+---@param value any
+---@return string
 function M.kind_of(value)
   local kind = type(value)
   if kind == "table" then
@@ -15,7 +17,10 @@ function M.kind_of(value)
   return value == null and "null" or kind
 end
 
--- The start of a text that is too long for a message, without half a character at its end.
+--- The start of a text that is too long for a message, without half a character at its end.
+---@param text string
+---@param limit integer bytes
+---@return string
 function M.shortened(text, limit)
   if #text <= limit then return text end
   while limit > 0 and text:byte(limit + 1) >= 0x80 and text:byte(limit + 1) < 0xC0 do
@@ -24,7 +29,7 @@ function M.shortened(text, limit)
   return text:sub(1, limit) .. "…"
 end
 
--- The types of JSON Schema, with their articles.
+--- The types of JSON Schema, with their articles.
 M.types = {
   array = "an array",
   boolean = "a boolean",
@@ -35,7 +40,9 @@ M.types = {
   string = "a string",
 }
 
--- A value as messages show it.
+--- A value as messages show it.
+---@param value any
+---@return string
 function M.shown(value)
   local kind = M.kind_of(value)
   if kind == "string" then return '"' .. M.shortened(value, 60):gsub("%c", " ") .. '"' end
@@ -45,29 +52,41 @@ function M.shown(value)
 end
 
 --- `expected an integer, got "x"`
+---@param what string
+---@param value any
+---@return string
 function M.expected(what, value)
   return ("expected %s, got %s"):format(what, M.shown(value))
 end
 
--- A name as messages show it.
+--- A name as messages show it.
+---@param name string
+---@return string
 function M.quoted(name)
   return "'" .. M.shortened(name, 60):gsub("%c", " ") .. "'"
 end
 
--- A step of a path, as Lua would write it.
+--- A step of a path, as Lua would write it.
+---@param key string|integer
+---@return string
 function M.step(key)
   if type(key) == "number" then return ("[%d]"):format(key) end
   if key:find "^[%a_$][%w_]*$" and #key <= 60 then return "." .. key end
   return "[" .. M.shown(key) .. "]"
 end
 
--- A message and where it belongs: `people[2].age: …`
+--- A message and where it belongs: `people[2].age: …`
+---@param path string
+---@param reason string
+---@return string
 function M.located(path, reason)
   path = path:gsub("^%.", "")
   return path == "" and reason or path .. ": " .. reason
 end
 
--- A table has no order; what is told of one should.
+--- The names in a table, in order: a table has none, and what is told of one should.
+---@param map table
+---@return string[]
 function M.sorted_keys(map)
   local keys = {}
   for key in next, map do
@@ -77,7 +96,10 @@ function M.sorted_keys(map)
   return keys
 end
 
--- Deep, and 1 is 1.0; an empty array is no empty object.
+--- Whether two values are the same JSON, at any depth: 1 is 1.0, and an empty array is no empty object.
+---@param a any
+---@param b any
+---@return boolean
 function M.equal(a, b)
   if a == b then return true end
   if type(a) ~= "table" or type(b) ~= "table" or M.kind_of(a) ~= M.kind_of(b) then return false end
@@ -95,7 +117,9 @@ local function number_text(number)
   return ("%.17g"):format(number)
 end
 
--- A text that equal values share and no others, so that many can be compared in one go.
+--- A text that equal values share and no others, so that many can be compared in one go.
+---@param value any
+---@return string
 function M.canonical(value)
   local kind = M.kind_of(value)
   if kind == "number" then return number_text(value) end
