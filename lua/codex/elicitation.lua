@@ -4,6 +4,7 @@
 local core = require "codex.core"
 local hint = require "codex.hint"
 local json_schema = require "codex.json_schema"
+local values = require "codex.json_schema.values"
 
 local M = {}
 
@@ -37,15 +38,6 @@ end
 
 local function unknown_member(name, known)
   return ("unknown member '%s' of an answer%s"):format(name, name_hint(name, known))
-end
-
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do
-    if type(name) == "string" then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
 end
 
 -- ---- what is asked ----
@@ -129,7 +121,7 @@ local function filled_in(content, properties)
 end
 
 local function check_names(content, properties)
-  local known = sorted_names(properties)
+  local known = values.sorted_keys(properties)
   for name in pairs(content) do
     if properties[name] == nil then
       return ("the form has no field '%s'%s"):format(tostring(name), name_hint(tostring(name), known))
