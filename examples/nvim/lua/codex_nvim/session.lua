@@ -16,6 +16,10 @@ local LEAVE_SECONDS = 3
 ---@field view codex_nvim.View
 ---@field asking table<table, true> questions that aren't answered yet, each with a task of its own
 ---@field turn? codex.Turn the one that runs
+---@field cwd string the folder that it is about
+---@field client? codex.Client once it has started
+---@field connecting codex.Task which returns the thread
+---@field leaving? integer what ends the server with the editor
 ---@field questions integer of the agent's, that wait for the user
 ---@field over boolean nothing can be asked any more
 local Session = {}

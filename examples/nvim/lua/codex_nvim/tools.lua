@@ -28,8 +28,6 @@ local function find(buffer)
   return nil, "there is no buffer " .. buffer
 end
 
-local buffer_schema = { type = "integer", description = "its number; default: the one that the user is in" }
-
 local buffers = codex.tool {
   name = "buffers",
   description = "Lists the files that are open in the user's editor, and where the cursor is.",
@@ -57,7 +55,7 @@ local read_buffer = codex.tool {
   parameters = {
     type = "object",
     properties = {
-      buffer = buffer_schema,
+      buffer = { type = "integer", description = "its number; default: the one that the user is in" },
       first = { type = "integer", minimum = 1, description = "default: the first line" },
       last = { type = "integer", minimum = 1, description = "default: the last line" },
     },

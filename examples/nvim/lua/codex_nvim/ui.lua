@@ -53,7 +53,8 @@ end
 -- Has the question put to the user by `show(answer, window)`, which calls `answer(value)`, maybe later, or
 -- `answer(AGAIN)` for the question to be put once more. `window` is that of the preview.
 local function ask(request, preview, show)
-  local answered, value, failure, buffer, put = codex.event(), nil, nil, nil, nil
+  local answered = codex.event()
+  local value, failure, buffer, put
   local function answer(given)
     if given == AGAIN then return vim.schedule(put) end
     value = given
