@@ -437,6 +437,10 @@ describe("codex-lua", function()
       fails({ "--timeout=0.2", "-e", "while true do pcall(function() while true do end end) end" }, 124, "timed out")
     end)
 
+    it("124 too for a script that the closing of its state keeps", function()
+      fails({ "--timeout=0.2", "-e", "x = setmetatable({}, { __gc = function() while true do end end })" }, 124, "")
+    end)
+
     it("1 for a timeout of the script's own", function()
       fails({ "--timeout", "50", "-e", [[local c = require "codex" c.timeout(0.01, c.sleep, 9)]] }, 1, "not done after")
     end)
@@ -667,6 +671,25 @@ describe("codex-lua", function()
       tty.shows "codex-lua: terminated"
       tty.ends_with(143)
       nothing_is_left()
+    end)
+
+    it("after SIGTERM, whatever it goes on with", function()
+      local scripts = {
+        swallows = "while true do pcall(function() while true do end end) end",
+        closes = "input = io.popen 'exec sleep 60' input:read()", -- which waits for the program
+      }
+      local ttys = {}
+      for name, text in pairs(scripts) do
+        ttys[name] = terminal { "-e", "print 'busy' io.stdout:flush() " .. text }
+        ttys[name].shows "busy"
+      end
+      for _, pid in ipairs(processes "codex%-lua %-e") do
+        os.execute("kill -TERM " .. pid)
+      end
+      for _, tty in pairs(ttys) do
+        tty.ends_with(143)
+        assert.equal(1, select(2, tty.output():gsub("codex%-lua: terminated", "")))
+      end
     end)
 
     it("after kill -9 in the middle of a turn", function()

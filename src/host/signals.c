@@ -48,6 +48,8 @@ static lua_State *volatile running;
 static volatile sig_atomic_t pending; /* number of a signal that Lua hasn't taken yet, or 0 */
 static volatile sig_atomic_t ending;  /* what is left to do must be done */
 static volatile struct timespec pending_since;
+static volatile sig_atomic_t terminated; /* SIGTERM has come: an alarm after it is about that */
+static bool told;                        /* Lua has taken a signal, and says so itself */
 
 static double seconds_pending(void) {
   struct timespec now;
@@ -148,6 +150,7 @@ static int exit_status(int number) {
 
 /* Ends the process where Lua can't be asked any more. */
 static void leave(int number) {
+  if (terminated) number = SIGTERM;
   const char *words = number == SIGINT    ? "codex-lua: interrupted\n"
                       : number == SIGTERM ? "codex-lua: terminated\n"
                                           : "codex-lua: timed out\n";
@@ -192,6 +195,7 @@ static void on_nudge(int number) {
 /* The second of two signals finds that Lua hasn't even seen the first: so Lua can't be asked any more. */
 static void on_signal(int number) {
   int saved = errno;
+  if (number == SIGTERM) terminated = 1;
   if (!pending) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -218,12 +222,18 @@ static void handle(int number, void (*handler)(int)) {
   sigaction(number, &action, NULL); /* no SA_RESTART: waiting has to end */
 }
 
+/* A finalizer, or a program that a pipe is closed to, takes too long. */
+static void on_late_alarm(int number) {
+  if (!told) leave(number);
+  _exit(exit_status(terminated ? SIGTERM : number));
+}
+
 void cx_signals_end(void) {
   running = NULL;
   set_nudges(0);
   handle(SIGINT, SIG_DFL);
   handle(SIGTERM, SIG_DFL);
-  handle(SIGALRM, SIG_DFL);
+  handle(SIGALRM, on_late_alarm);
 }
 
 /* ---- for Lua ---- */
@@ -257,6 +267,7 @@ static int signals_take(lua_State *L) {
   pending = 0;
   set_nudges(0); /* or one would interrupt, and thereby lose, what is written about the signal */
   if (read(pipe_ends[0], &byte, 1) != 1) return 0;
+  told = true;
   lua_pushstring(L, name_of(byte));
   return 1;
 }

@@ -146,10 +146,9 @@ end
 function handlers.terminate()
   if M.status == TERMINATED then M.exit(TERMINATED) end
   cancel(TERMINATED)
-  exit_soon()
 end
 
--- The alarm comes again when the time for cleaning up is over.
+-- The alarm comes again when the time for cleaning up is over; after SIGTERM it does, too.
 function handlers.timeout()
   if M.status then M.exit(M.status) end
   cancel(TIMED_OUT)
@@ -162,6 +161,8 @@ local function take()
   local now = core.now()
   local again = last_seen[name] and now - last_seen[name] < signals.same_seconds
   last_seen[name] = now
+  -- no timer of the loop's: who computes, or closes the state, doesn't come by there
+  if name == "terminate" then signals.alarm(CLEANUP_SECONDS, CLEANUP_SECONDS) end
   return again and take() or name
 end
 
