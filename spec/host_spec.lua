@@ -275,6 +275,17 @@ describe("codex-lua", function()
       assert.truthy(result.out:find("still here", 1, true))
     end)
 
+    it("-i lets a task go on after the statement that started it, and fails with it in the end", function()
+      local result = run { "-i", "-l", "codex", stdin = [[
+        done = codex.event()
+        task = codex.spawn(function() codex.sleep(0) done:set() codex.sleep(0) error("boom", 0) end)
+        done:wait() print(task.status)
+      ]] }
+      assert.truthy(result.out:find("waiting\n", 1, true), result.out)
+      assert.truthy(result.err:find("codex-lua: boom\n", 1, true), result.err)
+      assert.equal(1, result.status)
+    end)
+
     it("coroutine.wrap and resume keep their manners", function()
       assert.equal(
         "1\t2\nfalse\tbad\nfalse\tx:2: x:1: oops\nfalse\tcannot resume dead coroutine\nfalse\ttable\n",
@@ -909,12 +920,16 @@ describe("codex-lua", function()
     it("stays, also when the statement took two to stop", function()
       local tty = terminal { "-i" }
       tty.shows "> "
-      tty.type "codex = require 'codex' print 'busy' pcall(codex.sleep, 60) print 'cleaning' codex.sleep(1)\n"
+      tty.type "codex = require 'codex'\n"
+      tty.type "print 'busy' task = codex.spawn(codex.sleep, 60) pcall(task.join, task) "
+      tty.type "print 'cleaning' codex.sleep(1)\n"
       tty.shows "busy\r\n"
       tty.type(CTRL_C)
       tty.shows "cleaning"
       os.execute "sleep 0.2" -- two at once would count as one
       tty.type(CTRL_C)
+      tty.type "print(task.status)\n" -- what it had started ends with it
+      tty.shows "cancelled\r\n"
       tty.type "codex.sleep(3.5) print(6 * 7)\n" -- longer than a script may take to clean up
       tty.shows "42\r\n"
       tty.type "\4"

@@ -513,6 +513,16 @@ function M.spawn(fn, ...)
   return M.new(current and current._group, parent, fn, ...)
 end
 
+--- What a task has started ends with another one instead.
+---@param task codex.Task
+---@param heir codex.Task
+function M.hand_over(task, heir)
+  for child in pairs(task._children) do
+    child._parent, heir._children[child] = heir, true
+  end
+  task._children = {}
+end
+
 --- Starts a task of the module's own, which no `codex.run` waits for. What it starts goes on after it: it may be a
 --- handler of the user's that is called again and again.
 ---@param fn function

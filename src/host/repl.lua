@@ -52,11 +52,13 @@ local function read_chunk()
   return chunk, message
 end
 
--- A task of its own, so that Ctrl-C stops it and not the conversation.
+-- A task of its own, so that Ctrl-C stops it, with what it has started, and not the conversation.
 local function evaluate(chunk)
   local main = task.running()
   local line = task.spawn(function()
-    return xpcall(chunk, report.handler)
+    local results = table.pack(xpcall(chunk, report.handler))
+    if results[1] and not stop.status then task.hand_over(task.running(), main) end
+    return table.unpack(results, 1, results.n)
   end)
   stop.aim_at(line)
   local results = table.pack(pcall(line.join, line))
