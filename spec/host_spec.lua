@@ -430,6 +430,12 @@ describe("codex-lua", function()
       fails({ path }, 3, "codex-lua: the codex app-server exited with status 4: Error: enough\nstack traceback")
     end)
 
+    it("3 when the server never says hello", function()
+      local silent = "{ 'sh', '-c', 'exec cat >&2' }"
+      local text = ("require('codex').new { launch_args_override = %s, startup_timeout = 0.05 }"):format(silent)
+      fails({ "-e", text }, 3, "codex-lua: initialize: the server did not answer in time")
+    end)
+
     it("124 when the time is over, after cleaning up", function()
       local err, out = fails({ "--timeout", "0.3", "-e", [[
         local codex = require "codex"

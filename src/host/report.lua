@@ -65,6 +65,7 @@ function M.show(failure)
 end
 
 local function is_connection_failure(value)
+  if errors.is_error(value, "timeout") then return value.method == "initialize" end
   return errors.is_error(value, "spawn_failed") or errors.is_error(value, "transport_closed")
 end
 
