@@ -47,7 +47,9 @@ end)
 describe("examples/embed", function()
   teardown(kit.cleanup)
 
+  -- Finds the module as its first lines say.
   local function embed(home, arguments, bin)
+    home.env.LUA_PATH = kit.read_file("examples/embed/embed.c"):match 'export LUA_PATH="(.-)"'
     return run("embed", home, "examples/embed/main.lua " .. arguments, bin)
   end
 

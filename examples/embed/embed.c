@@ -2,6 +2,7 @@
  * program up.
  *
  *     make build/examples/embed
+ *     export LUA_PATH="lua/?.lua;lua/?/init.lua;;"
  *     build/examples/embed examples/embed/main.lua "Why is the sky blue?"
  *
  * The loop is poll(2) over descriptors and timers. Lua gets it as the global table `loop`, which is what
