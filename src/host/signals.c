@@ -49,7 +49,7 @@ static volatile sig_atomic_t pending; /* number of a signal that Lua hasn't take
 static volatile sig_atomic_t ending;  /* what is left to do must be done */
 static volatile struct timespec pending_since;
 static volatile sig_atomic_t terminated; /* SIGTERM has come: an alarm after it is about that */
-static bool told;                        /* Lua has taken a signal, and says so itself */
+static volatile sig_atomic_t told;       /* Lua has taken a signal, and says so itself */
 
 static double seconds_pending(void) {
   struct timespec now;
@@ -267,7 +267,7 @@ static int signals_take(lua_State *L) {
   pending = 0;
   set_nudges(0); /* or one would interrupt, and thereby lose, what is written about the signal */
   if (read(pipe_ends[0], &byte, 1) != 1) return 0;
-  told = true;
+  told = 1;
   lua_pushstring(L, name_of(byte));
   return 1;
 }
