@@ -265,8 +265,19 @@ describe("a turn that is given up", function()
     client:notify("spec/go on", {})
     assert.is_true(kit.eventually(function()
       codex.step(0.01)
-      return received()[#received()]:find("turn/interrupt", 1, true) ~= nil
+      return table.concat(received()):find("turn/interrupt", 1, true) ~= nil
     end))
+    client:close()
+  end)
+
+  it("doesn't keep its thread when its end gets lost", function()
+    local client, thread = fake [[
+      server:reply(server:expect "turn/interrupt", "{}")
+      server:reply(server:expect "thread/turns/list", '{"data":[' .. turn("interrupted") .. "]}")
+      server:turn "V"
+      server:turn_completed("T", "V")]]
+    assert.equal("timeout", failure(thread.run, thread, "go", { timeout = 0.05 }).kind)
+    assert.equal("completed", thread:run("again", { timeout = 10 }).status)
     client:close()
   end)
 

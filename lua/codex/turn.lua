@@ -137,15 +137,27 @@ function Turn:_raise_failed(result)
   error(results.failure(result, self._output_schema), 0)
 end
 
--- Tells the server to stop a turn that nobody waits for any more, as soon as it can be told, and waits a little for its
--- end. Answers whether the task was cancelled meanwhile.
-function Turn:_abandon()
+-- Waits a little for the end of a turn that is being stopped. Answers whether the task was cancelled meanwhile.
+function Turn:_await_stop()
   local deadline, cancelled = core.now() + M.ABANDON_SECONDS, false
-  task.background(self.interrupt, self)
   while not self:_ended() and core.now() < deadline do
     cancelled = self:_wait("end", deadline) == "cancelled" or cancelled
   end
   return cancelled
+end
+
+-- Stops a turn for good: its end may get lost, and the thread would stay busy.
+local function stop(turn)
+  turn:interrupt()
+  turn:_await_stop()
+  if not turn:_ended() then watchdogs.look_into(turn) end
+end
+
+-- Tells the server to stop a turn that nobody waits for any more, as soon as it can be told, and waits a little for its
+-- end. Answers whether the task was cancelled meanwhile.
+function Turn:_abandon()
+  task.background(stop, self)
+  return self:_await_stop()
 end
 
 local too_long = {
