@@ -95,6 +95,32 @@ describe("a task", function()
     end
   end)
 
+  where_they_dont("that fails so has begun nothing", function()
+    local channel, client = codex.channel(), codex.new(kit.fake [[
+      server:handshake()
+      server:thread "T"
+      server:turn "U"
+      server:turn_started("T", "U")
+      server:turn_completed("T", "U")]])
+    local thread = client:thread_start()
+    local waits = setmetatable({}, { __index = function(_, input) return thread:run(input).status end })
+    for _, fn in ipairs {
+      function() for _ in channel do error "not reached" end end,
+      function() return waits.nothing .. "" end,
+    } do
+      local one = codex.spawn(fn)
+      assert.is_false(pcall(one.join, one))
+      assert.truthy(one:failure().message:find("a task can't wait inside a metamethod in Lua 5.1", 1, true))
+    end
+    local receiver = codex.spawn(channel.receive, channel)
+    codex.sleep(0)
+    codex.spawn(channel.send, channel, "value")
+    assert.equal("value", codex.wait(receiver, 10))
+    assert.equal("completed", thread:run("go", { timeout = 10 }).status)
+    client:close()
+    kit.cleanup()
+  end)
+
   it("waits inside other functions of C, and others go on meanwhile", function()
     local log = {}
     assert(run(function()

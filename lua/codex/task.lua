@@ -344,15 +344,10 @@ local function resumed(task, outer, ok, ...)
       push_ready(task)
     end
   elseif not task._concluded then
-    local unable = task._waiter -- to yield, though it wanted to wait
-    if unable then
-      end_wait(unable)
-      task._waiter = nil
-      value = yields.explained(value, task._coroutine)
-    end
-    if not ok then keep_trace(task, value, debug.traceback(task._coroutine)) end
-    if unable then return conclude(task, false, value) end
-    conclude(task, ok, ...)
+    if ok then return conclude(task, true, ...) end
+    value = yields.explained(value, task._coroutine)
+    keep_trace(task, value, debug.traceback(task._coroutine))
+    conclude(task, false, value)
   end
 end
 

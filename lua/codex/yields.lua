@@ -43,10 +43,17 @@ local function probe()
   return (pcall(coroutine.yield, M.PROBE))
 end
 
+-- Where the stack doesn't tell, the yield ends the coroutine: so it is tried out while nothing has been begun.
+local function ask_stack_and_probe()
+  local possible = ask_stack()
+  if possible then coroutine.yield(M.PROBE) end
+  return possible
+end
+
 --- Whether the running coroutine, a task's own, can yield here. Raises `invalid_argument` where it can't and there is
 --- something else to call.
 ---@return boolean
-M.possible = rawget(coroutine, "isyieldable") or M.across_pcall and probe or ask_stack
+M.possible = rawget(coroutine, "isyieldable") or M.across_pcall and probe or ask_stack_and_probe
 
 --- The same, raising nothing.
 ---@return boolean
@@ -57,7 +64,7 @@ end
 
 --- The same for a coroutine of a loop's, which nothing may be yielded to for trial: true where only that would tell.
 ---@return boolean
-M.possible_in_loop = M.possible ~= probe and M.possible or function()
+M.possible_in_loop = rawget(coroutine, "isyieldable") or not M.across_pcall and ask_stack or function()
   return true
 end
 
