@@ -2,7 +2,8 @@
 ---
 ---     lua reader.lua KIND DELTAS [feeder's options]
 ---
---- run, text, stream: CPU seconds. cjson: the same for a stream on stdin. turns: CPU seconds of N turns at once.
+--- run, text, stream: CPU seconds. cjson: the same for a stream on stdin. turns: CPU seconds of N turns at
+--- once, with their starts (--turns N). sequence: the same of N turns one after the other (N in place of options).
 --- memory: resident KiB at the start and after each of ten turns. latency: seconds from a delta's writing to its
 --- reading, median and largest. load: CPU seconds of `require "codex"`, and KiB before and after. start: seconds until
 --- a server is initialized, and until it has answered a request.
@@ -100,7 +101,7 @@ end
 function kinds.turns()
   local codex = require "codex"
   local client = fed_client(deltas)
-  local turns, starts, runs, used = {}, {}, {}, nil
+  local starts, turns, runs = {}, {}, {}
   for index = 1, tonumber(arg[4]) do
     starts[index] = function()
       turns[index] = client:thread_start():turn "go"
@@ -109,12 +110,24 @@ function kinds.turns()
       assert(turns[index]:run().status == "completed")
     end
   end
+  local start = os.clock()
   codex.run(function()
     codex.gather(starts)
-    local start = os.clock()
     codex.gather(runs)
-    used = os.clock() - start
   end)
+  local used = os.clock() - start
+  client:close()
+  return used
+end
+
+function kinds.sequence()
+  local count = tonumber(arg[3])
+  local client = require("codex").new { launch_args_override = { FEEDER, tostring(math.floor(deltas / count)) } }
+  local start = os.clock()
+  for _ = 1, count do
+    assert(client:thread_start():run("go").status == "completed")
+  end
+  local used = os.clock() - start
   client:close()
   return used
 end
