@@ -5,6 +5,7 @@ local kit = require "spec.support.kit"
 local loop = require "codex.loop"
 local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
+local task = require "codex.task"
 
 local pcall = codex.pcall -- tasks of PUC Lua 5.1 can't wait inside its own
 
@@ -31,6 +32,42 @@ local function waiting_turn(thread, options)
   next_delta()
   return turn
 end
+
+describe("turns that line up on a thread", function()
+  after_each(kit.cleanup)
+
+  it("aren't woken before it is their turn, however many there are", function()
+    local client = codex.new(kit.fake [[
+      server:handshake()
+      server:thread "th"
+      for number = 1, 200 do
+        server:turn("t" .. number)
+        server:turn_completed("th", "t" .. number)
+      end
+      server:read()
+    ]])
+    local thread = client:thread_start()
+    local parks, try_park, runs = 0, task.try_park, {}
+    finally(function()
+      task.try_park = try_park
+    end)
+    task.try_park = function(...)
+      parks = parks + 1
+      return try_park(...)
+    end
+    for number = 1, 200 do
+      runs[number] = function()
+        return thread:run("go").id
+      end
+    end
+    local ids = codex.gather(runs)
+    for number = 1, 200 do
+      assert.equal("t" .. number, ids[number])
+    end
+    assert.is_true(parks < 2000, parks .. " waits")
+    client:close()
+  end)
+end)
 
 describe("who joins a running turn", function()
   after_each(kit.cleanup)

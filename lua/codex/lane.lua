@@ -5,13 +5,14 @@
 --- holds the thread, waits in it, or has a turn that runs.
 
 local errors = require "codex.error"
+local lists = require "codex.list"
 local task = require "codex.task"
 
 local M = {}
 
 ---@class codex.Lane
 ---@field turn? codex.Turn the one that runs
----@field queue table[] who waits, in order; the first may start once no turn runs
+---@field queue codex.List the places of those who wait; the first may start once no turn runs
 ---@field pending integer how many starts outside of the queue may still come to a turn
 ---@field asking table<codex.Task, codex.ServerRequest> handlers that the turn that runs waits for
 ---@field thread? codex.Thread as it was last started, resumed or forked here
@@ -45,7 +46,7 @@ end
 ---@param lane codex.Lane
 ---@return boolean
 function M.is_busy(lane)
-  return lane.queue[1] ~= nil or lane.pending > 0 or M.running(lane) ~= nil
+  return lane.queue.first ~= nil or lane.pending > 0 or M.running(lane) ~= nil
 end
 
 --- Makes a turn the one that runs, unless it has ended already.
@@ -69,21 +70,25 @@ function M.turn_ended(client, turn)
   end
 end
 
+-- Of those in line only the first can go on. Who wants to join a turn waits beside it.
+local function wake(lane)
+  if lane.queue.first then task.wake(lane.queue.first) end
+  task.wake(lane)
+end
+
 --- Gives up a place in the queue; the next in it may go.
 ---@param lane codex.Lane
 ---@param place table
 function M.leave(lane, place)
-  for index, waiting in ipairs(lane.queue) do
-    if waiting == place then table.remove(lane.queue, index) end
-  end
-  task.wake(lane)
+  lists.remove(place)
+  wake(lane)
 end
 
 -- Waits for something to change that keeps this place from its turn.
 local function wait_in_line(lane, place, deadline)
   local running = M.running(lane)
-  if lane.queue[1] == place and running then return running:_try_wait("end", deadline) end
-  return task.try_park(lane, deadline, true)
+  if lane.queue.first == place and running then return running:_try_wait("end", deadline) end
+  return task.try_park(place, deadline, true)
 end
 
 -- Raises for a handler that would wait for the end of the turn which waits for its answer, itself or for a task that
@@ -111,8 +116,8 @@ end
 function M.line_up(lane, place, deadline)
   task.check_can_wait()
   check_handler(lane)
-  lane.queue[#lane.queue + 1] = place
-  while lane.queue[1] ~= place or lane.pending > 0 or M.running(lane) do
+  lists.append(lane.queue, place)
+  while lane.queue.first ~= place or lane.pending > 0 or M.running(lane) do
     local reason, failure = wait_in_line(lane, place, deadline)
     if reason ~= "woken" then
       M.leave(lane, place)
@@ -132,7 +137,7 @@ end
 ---@param lane codex.Lane
 function M.release(lane)
   lane.pending = lane.pending - 1
-  task.wake(lane)
+  wake(lane)
 end
 
 --- Waits until the one whose turn it is has started it.
@@ -141,7 +146,7 @@ end
 ---@return codex.Turn? turn the one that runs; nil when none does
 ---@return "timeout"|"cancelled"|nil reason why the waiting ended otherwise
 function M.wait_for_start(lane, deadline)
-  while not M.running(lane) and (lane.queue[1] or lane.pending > 0) do
+  while not M.running(lane) and (lane.queue.first or lane.pending > 0) do
     local reason = task.park(lane, deadline, true)
     if reason ~= "woken" then return nil, reason end
   end
