@@ -4,27 +4,9 @@ local codex = require "codex"
 local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
 local raised = require "spec.support.raised"
+local turns = require "spec.support.turns"
 
 local array, null = codex.array, codex.null
-
--- A fake server that answers every turn/start with turn t1, t2, …, whose items `item` (JSON texts) completes.
-local echo = [[
-  server:handshake()
-  local n = 0
-  while true do
-    local message = server:read()
-    if not message then return end
-    if message.method == "thread/start" then
-      server:thread("th" .. message.id, message)
-    elseif message.method == "turn/start" then
-      n = n + 1
-      server:turn("t" .. n, message)
-      server:turn_completed(message.params.threadId, "t" .. n)
-    elseif message.id then
-      server:reply(message, "{}")
-    end
-  end
-]]
 
 -- Free-form JSON that any renaming, dropping or rounding would change.
 local function awkward()
@@ -85,10 +67,7 @@ describe("names on the way out", function()
   local client, thread, received
 
   setup(function()
-    local options
-    options, received = kit.fake(echo)
-    client = codex.new(options)
-    thread = client:thread_start()
+    client, thread, received = turns.fake(turns.AT_ONCE)
   end)
 
   teardown(function()
@@ -252,7 +231,7 @@ describe("a finalizer", function()
   after_each(kit.cleanup)
 
   it("that encodes doesn't disturb what is being sent", function()
-    local client = codex.new((kit.fake(echo)))
+    local client = turns.fake(turns.AT_ONCE)
     local thread = client:thread_start()
     local runs = 0
     local function finalizer()

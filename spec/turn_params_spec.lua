@@ -8,22 +8,7 @@ describe("what a turn sends", function()
   local client, thread, received
 
   setup(function()
-    client, thread, received = turns.fake [[
-      local n = 0
-      while true do
-        local message = server:read()
-        if not message then return end
-        if message.method == "thread/start" then
-          server:thread("th" .. message.id, message)
-        elseif message.method == "turn/start" then
-          n = n + 1
-          server:turn("t" .. n, message)
-          server:turn_completed(message.params.threadId, "t" .. n)
-        elseif message.id then
-          server:reply(message, "{}")
-        end
-      end
-    ]]
+    client, thread, received = turns.fake(turns.AT_ONCE)
   end)
 
   teardown(function()

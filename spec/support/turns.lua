@@ -17,14 +17,19 @@ function turns.drain(stream)
   return list
 end
 
+-- What each of a list has under that name.
+local function each(list, name)
+  local values = {}
+  for index, one in ipairs(list) do
+    values[index] = one[name]
+  end
+  return values
+end
+
 ---@param events codex.Event[]
 ---@return string[]
 function turns.methods_of(events)
-  local list = {}
-  for i, event in ipairs(events) do
-    list[i] = event.method
-  end
-  return list
+  return each(events, "method")
 end
 
 --- All the text of a turn, as it comes in pieces.
@@ -37,11 +42,7 @@ end
 ---@param items table[]
 ---@return string[]
 function turns.types_of(items)
-  local list = {}
-  for i, item in ipairs(items) do
-    list[i] = item.type
-  end
-  return list
+  return each(items, "type")
 end
 
 --- A script for the model, which answers what has "slowly", "hold", "fail" or "tool" in it in that way.
@@ -65,6 +66,22 @@ turns.answers = {
   },
   default = { text = "Hello there, you", usage = { input_tokens = 10, output_tokens = 5 } },
 }
+
+--- What a fake server does that answers whatever it is asked: each turn of any thread ends at once.
+turns.AT_ONCE = [[
+  local n = 0
+  for message in function() return server:read() end do
+    if message.method == "thread/start" then
+      server:thread("th" .. message.id, message)
+    elseif message.method == "turn/start" then
+      n = n + 1
+      server:turn("t" .. n, message)
+      server:turn_completed(message.params.threadId, "t" .. n)
+    elseif message.id then
+      server:reply(message, "{}")
+    end
+  end
+]]
 
 --- A client of a fake server, and a thread of it, whose id is "th".
 ---@param body string what the server does once the thread is started
