@@ -67,6 +67,48 @@ describe("turns that line up on a thread", function()
     assert.is_true(parks < 2000, parks .. " waits")
     client:close()
   end)
+
+  -- A client, and four turns of a thread: one that runs, one that was cancelled in line, one that gave up there, and
+  -- the last.
+  local function line(server)
+    local client = codex.new(kit.fake([[
+      server:handshake()
+      server:thread "th"
+      server:turn "t1"
+      local message = server:expect "spec/go"
+    ]] .. server))
+    local thread, runs = client:thread_start(), {}
+    for number = 1, 4 do
+      runs[number] = codex.spawn(function()
+        return thread:run("go", { timeout = number == 3 and 0.01 or nil }).id
+      end)
+    end
+    raised("timeout", runs[3].join, runs[3])
+    runs[2]:cancel()
+    raised("cancelled", runs[2].join, runs[2])
+    return client, runs
+  end
+
+  it("may leave the line in its middle", function()
+    local client, runs = line [[
+      server:reply(message)
+      server:turn_completed("th", "t1")
+      server:turn "t2"
+      server:turn_completed("th", "t2")
+      server:read()
+    ]]
+    client:request "spec/go"
+    assert.same({ "t1", "t2" }, { runs[1]:join(), runs[4]:join() })
+    client:close()
+  end)
+
+  it("end with their server, also in line", function()
+    local client, runs = line "server:exit(3)"
+    raised("transport_closed", client.request, client, "spec/go")
+    raised("transport_closed", runs[1].join, runs[1])
+    raised("transport_closed", runs[4].join, runs[4])
+    client:close()
+  end)
 end)
 
 describe("who joins a running turn", function()
