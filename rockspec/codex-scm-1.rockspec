@@ -93,6 +93,7 @@ build = {
     ["codex.handlers"] = "lua/codex/handlers.lua",
     ["codex.hint"] = "lua/codex/hint.lua",
     ["codex.input"] = "lua/codex/input.lua",
+    ["codex.interpreted"] = "lua/codex/interpreted.lua",
     ["codex.json"] = "lua/codex/json.lua",
     ["codex.json_schema"] = "lua/codex/json_schema.lua",
     ["codex.json_schema.check"] = "lua/codex/json_schema/check.lua",

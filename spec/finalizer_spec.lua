@@ -1,8 +1,11 @@
--- Finalizers of the user's may run wherever a string or a table is made, and encode and decode themselves. For every
--- Lua: which of them collects garbage before it copies a string's bytes, and which after, is their own affair.
+-- Finalizers of the user's may run wherever a string or a table is made, and encode, decode and run the loop
+-- themselves. For every Lua: which of them collects garbage before it copies a string's bytes, and which after, is
+-- their own affair.
 local codex = require "codex"
 local core = require "codex.core"
+local kit = require "spec.support.kit"
 local luas = require "spec.support.luas"
+local turns = require "spec.support.turns"
 
 describe("a finalizer that encodes and decodes", function()
   local runs, undo
@@ -54,5 +57,47 @@ describe("a finalizer that encodes and decodes", function()
       local _, message = core.encode("request", "turn/start", "params", params, "turn_start")
       if message:sub(1, 41) ~= "turn_start.input[1].type: got 'texd', exp" then error(message) end
     end)
+  end)
+end)
+
+describe("a finalizer that has the loop go round", function()
+  after_each(kit.cleanup)
+
+  -- Where LuaJIT compiles loops over tables, one of the first of these never ends: that functions are made here keeps
+  -- it from compiling the ways out of them.
+  it("comes back from it, however often the same was done before", function()
+    local clients, done = {}, 0
+    for index = 1, 3 do
+      clients[index] = turns.fake(turns.AT_ONCE)
+    end
+    local function go_round()
+      codex.step()
+      done = done + 1
+    end
+    for _ = 1, 100 do
+      go_round()
+      luas.finalized(function()
+        go_round()
+      end)
+      collectgarbage()
+    end
+    assert.equal(200, done)
+    for _, client in ipairs(clients) do
+      client:close()
+    end
+  end)
+end)
+
+describe("a module that loops over tables", function()
+  it("is interpreted by LuaJIT", function()
+    local without = {}
+    for path in io.popen("find lua/codex -name '*.lua' ! -path '*/testing/*' ! -name interpreted.lua"):lines() do
+      local code = io.open(path):read("*a"):gsub("%-%-[^\n]*", "")
+      if (code:find "%f[%w_.:]pairs%(" or code:find "%f[%w]in next%f[^%w]")
+        and not code:find('require "codex.interpreted"()', 1, true) then
+        without[#without + 1] = path
+      end
+    end
+    assert.same({}, without)
   end)
 end)

@@ -7,6 +7,8 @@ local hint = require "codex.hint"
 local options_of = require "codex.options"
 local pages = require "codex.pages"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.RequestOptions

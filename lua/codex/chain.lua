@@ -10,6 +10,8 @@ local results = require "codex.result"
 local subscriptions = require "codex.subscription"
 local task = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- The server starts the next turn of an active goal within some 25 ms. When none has come for so long, it is asked.

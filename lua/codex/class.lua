@@ -2,6 +2,8 @@
 
 local errors = require "codex.error"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- Whether a value is an object of the class, or of one that is based on it.

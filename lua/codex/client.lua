@@ -15,6 +15,8 @@ local subscriptions = require "codex.subscription"
 local task = require "codex.task"
 local versions = require "codex.version"
 
+require "codex.interpreted"()
+
 local M = {}
 
 M.version = "0.1.0"

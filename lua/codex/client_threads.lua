@@ -10,6 +10,8 @@ local versions = require "codex.version"
 
 local tools = lazy "codex.tool"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.ThreadOptions

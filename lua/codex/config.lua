@@ -3,6 +3,8 @@
 local core = require "codex.core"
 local errors = require "codex.error"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local to_toml

@@ -6,6 +6,8 @@ local hint = require "codex.hint"
 local json_schema = require "codex.json_schema"
 local values = require "codex.json_schema.values"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.Elicitation what a request shows of an elicitation, besides its params

@@ -5,6 +5,8 @@ local hint = require "codex.hint"
 local reasons = require "codex.reason"
 local versions = require "codex.version"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.Error

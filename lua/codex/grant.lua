@@ -2,6 +2,8 @@
 
 local core = require "codex.core"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local is_within

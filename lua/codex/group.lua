@@ -6,6 +6,8 @@ local loop = require "codex.loop"
 local options_of = require "codex.options"
 local tasks = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.TaskGroup

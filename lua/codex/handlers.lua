@@ -11,6 +11,8 @@ local task = require "codex.task"
 
 local tools = lazy "codex.tool"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- Handlers of a turn, a thread or a client.

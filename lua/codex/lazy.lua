@@ -1,5 +1,7 @@
 --- Modules that most programs never use are loaded when something of theirs is asked for.
 
+require "codex.interpreted"()
+
 --- Stands for a module until then.
 ---@param name string
 ---@return table

@@ -11,6 +11,8 @@ local options_of = require "codex.options"
 local poll = require "codex.loop.poll"
 local timers = require "codex.timers"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- What a loop has to offer. The functions take no self. Those that they are given take no arguments, never raise, and

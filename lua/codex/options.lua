@@ -7,6 +7,8 @@ local lazy = require "codex.lazy"
 
 local json_schema = lazy "codex.json_schema"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- A new table with the members of all; of two under one name the later one's.

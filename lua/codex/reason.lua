@@ -1,5 +1,7 @@
 --- One word for what went wrong, out of what the server says in a sentence, or in a shape of its own.
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- Whole messages in the server's own spelling: a text of the user's that is quoted inside one gives no reason.

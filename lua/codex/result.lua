@@ -7,6 +7,8 @@ local reasons = require "codex.reason"
 
 local json_schema = lazy "codex.json_schema"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.TurnResult

@@ -5,6 +5,8 @@ local errors = require "codex.error"
 local options_of = require "codex.options"
 local task = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local unpack = rawget(table, "unpack") or rawget(_G, "unpack")

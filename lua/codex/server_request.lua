@@ -12,6 +12,8 @@ local elicitations = lazy "codex.elicitation"
 local shell = lazy "codex.approve.shell"
 local show = lazy "codex.show"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@alias codex.ServerRequestKind

@@ -11,6 +11,8 @@ local lists = require "codex.list"
 local loop = require "codex.loop"
 local yields = require "codex.yields"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.Task

@@ -12,6 +12,8 @@ local starts = require "codex.start"
 
 local goals = lazy "codex.goal"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- Any further field of `turn/start` may be given as well. Settings such as the model stay in force for the thread's

@@ -3,6 +3,8 @@
 local core = require "codex.core"
 local hint = require "codex.hint"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.ChatgptTokens

@@ -36,6 +36,8 @@
 local calls = require "codex.tool.call"
 local definitions = require "codex.tool.definition"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- A function that the model may call.

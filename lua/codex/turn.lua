@@ -13,6 +13,8 @@ local task = require "codex.task"
 
 local watchdogs = lazy "codex.watchdog"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- How long a run that is given up waits for the server to end the turn.

@@ -6,6 +6,8 @@
 local hint = require "codex.hint"
 local options_of = require "codex.options"
 
+require "codex.interpreted"()
+
 local M = {}
 
 ---@class codex.Question

@@ -3,6 +3,8 @@
 
 local core = require "codex.core"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local UPDATE = "update it with `npm install -g @openai/codex`, or name a newer program with codex_bin"

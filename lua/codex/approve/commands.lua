@@ -4,6 +4,8 @@ local errors = require "codex.error"
 local glob = require "codex.approve.glob"
 local shell = require "codex.approve.shell"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- ---- allowing ----

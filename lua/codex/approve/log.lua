@@ -4,6 +4,8 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local task = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- Each line is written to a file of its own opening, so that one which is moved away is begun anew.

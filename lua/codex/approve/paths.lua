@@ -3,6 +3,8 @@
 local errors = require "codex.error"
 local glob = require "codex.approve.glob"
 
+require "codex.interpreted"()
+
 local M = {}
 
 -- What other programs read as more than a name, and would never match here: in a rule that refuses nobody would notice.

@@ -6,6 +6,8 @@ local options_of = require "codex.options"
 local show = require "codex.show"
 local terminals = require "codex.terminal"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local DEFAULT_LINES = 200

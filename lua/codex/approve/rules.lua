@@ -7,6 +7,8 @@ local options_of = require "codex.options"
 local paths = require "codex.approve.paths"
 local task = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local function mcp_tool_rule(where, rule)

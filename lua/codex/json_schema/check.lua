@@ -3,6 +3,8 @@
 local reference = require "codex.json_schema.reference"
 local values = require "codex.json_schema.values"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local equal, expected, kind_of, located = values.equal, values.expected, values.kind_of, values.located

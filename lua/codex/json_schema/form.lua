@@ -6,6 +6,8 @@ local check = require "codex.json_schema.check"
 local reference = require "codex.json_schema.reference"
 local values = require "codex.json_schema.values"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local expected, kind_of, quoted, sorted_keys = values.expected, values.kind_of, values.quoted, values.sorted_keys

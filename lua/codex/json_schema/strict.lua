@@ -7,6 +7,8 @@ local form = require "codex.json_schema.form"
 local reference = require "codex.json_schema.reference"
 local values = require "codex.json_schema.values"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local sorted_keys, quoted = values.sorted_keys, values.quoted

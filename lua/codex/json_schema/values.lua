@@ -2,6 +2,8 @@
 
 local core = require "codex.core"
 
+require "codex.interpreted"()
+
 local M = {}
 
 local null, array_mark = core.null, core.array_mark

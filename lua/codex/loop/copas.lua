@@ -8,6 +8,8 @@ local core = require "codex.core"
 local errors = require "codex.error"
 local timers = require "codex.timers"
 
+require "codex.interpreted"()
+
 local NONE = -1 -- a descriptor that select leaves out
 local MOST_DESCRIPTORS = 1024 -- what select takes
 

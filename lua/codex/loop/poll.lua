@@ -4,6 +4,8 @@
 local core = require "codex.core"
 local timers = require "codex.timers"
 
+require "codex.interpreted"()
+
 ---@return codex.Loop
 return function()
   local watches = {} -- as keys

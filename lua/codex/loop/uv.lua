@@ -5,6 +5,8 @@
 
 local errors = require "codex.error"
 
+require "codex.interpreted"()
+
 -- A timer that is due later than this is started anew then.
 local MOST_SECONDS = 1e6
 

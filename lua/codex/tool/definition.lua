@@ -7,6 +7,8 @@ local names = require "codex.tool.names"
 local options_of = require "codex.options"
 local task = require "codex.task"
 
+require "codex.interpreted"()
+
 local M = {}
 
 --- Characters that the description of a namespace may have.
