@@ -124,6 +124,8 @@ describe("rules that allow commands", function()
       "ls ^a^b",
       "=ls",
       "ls =git",
+      "ls ''=git",
+      'ls ""=git',
       "%1",
       -- comments, escapes, unfinished quotes
       "git status # harmless",

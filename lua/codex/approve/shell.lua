@@ -112,7 +112,7 @@ function M.simple_command(script)
   while position <= #script do
     local to, text = strict_piece_at(script, position)
     if to then
-      -- zsh replaces `=name` by the path of a command
+      -- zsh replaces `=name` by the path of a command, behind empty quotes too
       if starts and script:sub(position, position) == "=" then return nil end
       word, position = (word or "") .. text, to + 1
     else
@@ -121,7 +121,7 @@ function M.simple_command(script)
       if word then words[#words + 1] = word end
       word, position = nil, to + 1
     end
-    starts = word == nil
+    starts = word == nil or word == ""
   end
   if word then words[#words + 1] = word end
   if not words[1] or M.is_odd_command(words[1]) then return nil end
