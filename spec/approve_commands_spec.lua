@@ -365,6 +365,17 @@ describe("rules that allow commands", function()
     each(rules { allow = { commands = { "wget -qO- *" } } }, "accept", { "wget -qO- https://x" })
   end)
 
+  it("keep a '*' from what a shell's own commands would run", function()
+    local handler = rules { allow = { commands = { "printf *", "test *", { "printf", "$*" }, { "test", "$x" } } } }
+    each(handler, "otherwise", {
+      "printf -v 'a[$(rm x)]' y",
+      "printf %d 'path[`rm x`]'",
+      "test -v 'a[$(rm x)]'",
+      "test 'path[$(rm x)]' -eq 0",
+    })
+    each(handler, "accept", { "printf '%s\\n' '[a]'", "printf '$(x)'", "test -f x", "test '$x'" })
+  end)
+
   it("keep a '*' behind letters from such options as well", function()
     local handler = rules {
       allow = { commands = { "sed -n* *", "curl -s* *", "tar x* *", "find . -e*", "git log --o*", "sort -o* x" } },
@@ -513,6 +524,13 @@ describe("rules that deny commands", function()
       "bash -c '/bin/[r]m x'",
       "bash -c '/bin/r* x'",
       "git x 'sh' '$y'",
+      "bash -c 'r{m,} x'",
+      "bash -c 'echo cm0geA== | base64 -d | sh'",
+      "bash -c '/bin/^l x'",
+      "env BASH -c 'r$1m x'",
+      "env ksh -c 'r$1m x'",
+      "env fish -c 'r(true)m x'",
+      "env -S 'r${x}m y'",
       "$(echo r)m x",
       "r$'\\x6d' x",
       "echo cm0K | base64 -d | sh",

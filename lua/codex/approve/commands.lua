@@ -65,6 +65,12 @@ local own_options = {
   yq = { letters = "i", long = { "inplace" } },
 }
 
+-- Builtins of shells that run what stands in `$()` within a word: bash for `-v 'a[$(rm x)]'`, zsh for numbers.
+local evaluating = {}
+for _, name in ipairs(list_of "declare export let print printf read readonly test typeset unset") do
+  evaluating[name] = true
+end
+
 local function is_among(name, list)
   for _, known in ipairs(list) do
     if known:sub(1, #name) == name then return true end -- programs take abbreviations
@@ -81,6 +87,7 @@ end
 -- word: what stands at the index, or how it begins.
 local function is_risky(words, index, word)
   local command = words[1]:match "[^/]*$"
+  if evaluating[command] and word:find "[$`]" then return true end
   local long, short = word:match "^%-%-([^=]+)", word:match "^%-([^-].*)"
   if command == "tar" and index == 2 then short = short or not long and word end -- its letters need no dash there
   if not long and not short then return false end
@@ -268,15 +275,15 @@ function M.is_refused_by(rule, words)
   return next_one > #rule
 end
 
---- Whether a command is so written that words of it may be hidden from the rules that refuse: a shell is given text in
---- which words are put together.
+--- Whether a command is so written that words of it may be hidden from the rules that refuse: a shell is given text of
+--- which it may make other words.
 ---@param words string[]
 ---@return boolean
 function M.may_hide(words)
   local has_shell, has_text = false, false
   for _, word in ipairs(words) do
     has_shell = has_shell or shell.is_shell_name(word)
-    has_text = has_text or word:find "[$`\\*?~]" ~= nil or word:find("[", 1, true) ~= nil
+    has_text = has_text or not shell.is_plain(word)
   end
   return has_shell and has_text
 end

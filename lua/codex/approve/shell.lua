@@ -141,11 +141,22 @@ function M.all_words(text)
   return words
 end
 
---- Whether a word names a shell, which makes commands of other words.
+local word_makers = { ash = true, busybox = true, csh = true, env = true, eval = true, fish = true, ksh = true,
+  mksh = true, tcsh = true }
+
+--- Whether a word names a shell, or another of the programs that make commands of a word.
 ---@param word string
 ---@return boolean
 function M.is_shell_name(word)
-  return shells[word:match "[^/]*$"] == true or word == "eval"
+  local name = word:match("[^/]*$"):lower()
+  return shells[name] == true or word_makers[name] == true
+end
+
+--- Whether a shell takes a text as it stands, but for quotes: it puts nothing together in it, and runs nothing more.
+---@param text string
+---@return boolean
+function M.is_plain(text)
+  return not text:find "[^%w+./:@_=,%%'\" \t-]"
 end
 
 return M
