@@ -38,7 +38,8 @@ local M = {}
 ---@field thread_id? string
 ---@field turn_id? string
 ---@field item_id? string
----@field item? table the item that it is about, as last told of: of a file change, with the diffs in `changes`
+---@field item? table the item that it is about, as last told of: of a file change, with the diffs in `changes`; nil
+--- for one of several with the same id, as hostile models may give them
 ---@field turn? codex.Turn the one that it is asked for, if it is one of ours; of a sub-agent's the user's
 ---@field thread? codex.Thread likewise
 ---@field summary string one line for a person, in which nothing can hide

@@ -607,6 +607,30 @@ static void a_tools_call_names_its_item(void) {
 }
 
 /* What is counted for open items is what they hold, and nothing once they are over. */
+#define PATCH(rest) "{\"id\":\"i\",\"type\":\"fileChange\",\"changes\":" rest "}"
+
+/* Which of them the server asks about can't be known. */
+static void patches_with_one_id_are_unknown(void) {
+  cx_session *session = open_asked();
+  open_turn(session, "T", false);
+  item_event(session, "started", PATCH("[1]"));
+  item_event(session, "started", PATCH("[1],\"z\":2"));
+  check_item(session, PATCH("[1],\"z\":2"));
+  item_event(session, "started", PATCH("[2]"));
+  check_item(session, NULL);
+  patch_updated(session, "i", ",\"changes\":[1]");
+  item_event(session, "started", PATCH("[1]"));
+  check_item(session, NULL);
+  item_event(session, "completed", PATCH("[1]"));
+  check_item(session, NULL);
+  item_event(session, "started", PATCH("[3]"));
+  check_item(session, PATCH("[3]"));
+  item_event(session, "started", "{\"id\":\"i\",\"type\":\"commandExecution\"}");
+  item_event(session, "started", PATCH("[4]"));
+  check_item(session, NULL);
+  cx_session_free(session);
+}
+
 static void open_items_are_accounted_for(void) {
   cx_session *session = open_asked();
   codex_turn *turn = open_turn(session, "T", false);
@@ -849,6 +873,7 @@ void server_request_spec(void) {
   it("knows the item that is asked about as last told of", the_item_is_as_last_told_of);
   it("keeps that item as it was", the_item_is_kept);
   it("knows the item of a tool's call", a_tools_call_names_its_item);
+  it("knows no item where patches share an id", patches_with_one_id_are_unknown);
   it("counts the bytes of open items", open_items_are_accounted_for);
   it("counts the bytes of open items in turns that nobody has claimed",
      open_items_of_unclaimed_turns_are_accounted_for);

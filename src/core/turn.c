@@ -247,7 +247,18 @@ static cx_open_item *find_open_item(const codex_turn *turn, codex_slice id) {
 
 codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id) {
   const cx_open_item *open = find_open_item(turn, id);
-  return open ? text_slice(&open->item) : (codex_slice){NULL, 0};
+  return open && !open->doubtful ? text_slice(&open->item) : (codex_slice){NULL, 0};
+}
+
+/* Whether a patch begins under the id of something else that is open, or the other way round: these ids are
+ * the model's. */
+static bool is_another_patch(const codex_turn *turn, const cx_message *message) {
+  const cx_open_item *open = find_open_item(turn, message->item_id);
+  if (!open || open->doubtful || !open->works) return open && open->doubtful;
+  codex_slice one = cx_json_member(text_slice(&open->item), "changes");
+  codex_slice other = cx_json_member(message->item, "changes");
+  if (!one.bytes || !other.bytes) return one.bytes != other.bytes;
+  return !cx_slice_is(one, other.bytes, other.length);
 }
 
 static void close_item(codex_turn *turn, codex_slice id) {
@@ -273,13 +284,14 @@ bool cx_turn_works(const codex_turn *turn) {
 
 static int open_item(codex_turn *turn, const cx_message *message) {
   if (!message->item.bytes || !message->item_id.bytes) return CX_OK;
+  bool doubtful = is_another_patch(turn, message);
   close_item(turn, message->item_id);
   if (turn->open_count == turn->open_capacity &&
       grow((void **)&turn->open_items, &turn->open_capacity, sizeof *turn->open_items) != CX_OK)
     return CX_ENOMEM;
   if (!charge(turn, message->item.length)) return CX_OK;
   cx_open_item *open = &turn->open_items[turn->open_count++];
-  *open = (cx_open_item){.works = works(message->item)};
+  *open = (cx_open_item){.works = works(message->item), .doubtful = doubtful};
   int status = text_set(&open->id, message->item_id);
   if (status == CX_OK) status = text_set(&open->item, message->item);
   if (status != CX_OK) {

@@ -19,8 +19,9 @@ typedef struct cx_text {
 /* An item that has begun and not completed. */
 typedef struct cx_open_item {
   cx_text id;
-  cx_text item; /* JSON text, as last told of */
-  bool works;   /* it runs something, and may be silent for as long as that takes */
+  cx_text item;  /* JSON text, as last told of */
+  bool works;    /* it runs something, and may be silent for as long as that takes */
+  bool doubtful; /* another patch has begun under the same id: which one is meant can't be known */
 } cx_open_item;
 
 /* An agent message that has begun: its deltas, still escaped. */
@@ -93,7 +94,7 @@ int cx_turn_start_usage(codex_turn *turn, codex_slice usage);
 void cx_turn_break(codex_turn *turn, const codex_error *error);
 
 /* The JSON text of an item that has begun and not completed, as last told of, by its id; bytes NULL if there
- * is none. The turn's, until it collects the next. */
+ * is none, or if it is one of several patches with that id. The turn's, until it collects the next. */
 codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id);
 
 /* Whether an item that runs something has begun and not completed. */
