@@ -125,6 +125,19 @@ describe("rules for paths", function()
     end
   end)
 
+  it("take a relative path for one in the thread's folder, whatever they are relative to", function()
+    local handler = rules {
+      allow = { paths = { "src/**" } },
+      deny = { paths = { FOLDER .. "/src/secret", "/etc/**" } },
+      cwd = "/tmp",
+    }
+    assert.equal("otherwise", handler(file_change { "src/a" }))
+    assert.equal("accept", handler(file_change { "/tmp/src/a" }))
+    assert.equal("accept", handler(file_change({ "src/a" }, {}, { thread_cwd = "/tmp" })))
+    assert.equal("decline", handler(file_change { "src/secret" }))
+    assert.equal("decline", handler(file_change { "../../etc/x" }))
+  end)
+
   it("must make sense", function()
     for rule, message in pairs {
       ["../x"] = "approve.rules.allow.paths[1]: '..' is no part of a rule",

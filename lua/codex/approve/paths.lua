@@ -77,16 +77,15 @@ local function parts_below(folder, parts)
   return below
 end
 
--- The parts of an absolute path; of another one, as if it began at the folder. Nil where it can't be known where it
--- leads.
-local function absolute_parts(path, folder)
+-- The parts of an absolute path; of another one, as if it began at `base`. Nil where it can't be known where it leads.
+local function absolute_parts(path, base)
   if type(path) ~= "string" or path == "" or path:sub(-1) == "/" then return nil end
   if path:find(CONTROL) or path:find("\\", 1, true) then return nil end
   local parts = glob.parts(path)
   if has_upward_part(parts) then return nil end
   if path:sub(1, 1) == "/" then return parts end
-  if not folder or path:sub(1, 1) == "~" then return nil end
-  local all = glob.parts(folder)
+  if not base or base:sub(1, 1) ~= "/" or has_upward_part(glob.parts(base)) or path:sub(1, 1) == "~" then return nil end
+  local all = glob.parts(base)
   for _, part in ipairs(parts) do
     all[#all + 1] = part
   end
@@ -97,10 +96,11 @@ end
 ---@param rule table
 ---@param path string
 ---@param folder? string absolute: what the rule is relative to
+---@param base? string absolute: what the path is relative to
 ---@return boolean
-function M.is_allowed_by(rule, path, folder)
+function M.is_allowed_by(rule, path, folder, base)
   if not folder or folder:sub(1, 1) ~= "/" or has_upward_part(glob.parts(folder)) then return false end
-  local parts = absolute_parts(path, folder)
+  local parts = absolute_parts(path, base)
   if parts and not rule.absolute then parts = parts_below(glob.parts(folder), parts) end
   return parts ~= nil and parts[1] ~= nil and glob.matches_parts(rule.parts, parts)
 end
@@ -132,9 +132,12 @@ end
 --- small and capital letters are the same.
 ---@param rule table
 ---@param path string
+---@param base? string what the path is relative to
 ---@return boolean
-function M.is_refused_by(rule, path)
-  return type(path) == "string" and (is_end_of(rule, flattened(path)))
+function M.is_refused_by(rule, path, base)
+  if type(path) ~= "string" then return false end
+  if path:sub(1, 1) ~= "/" and base then path = base .. "/" .. path end
+  return (is_end_of(rule, flattened(path)))
 end
 
 -- What the parameters of a plain change hold; see the same for commands.

@@ -69,12 +69,13 @@ end
 
 function verdicts.file_change(rules, request)
   for _, path in ipairs(paths.all_of(request)) do
-    if any(rules.deny.paths, paths.is_refused_by, path) then return "deny" end
+    if any(rules.deny.paths, paths.is_refused_by, path, request.thread_cwd) then return "deny" end
   end
   local changed = paths.of(request)
   if not changed then return nil end
+  local folder = rules.folder(request)
   for _, path in ipairs(changed) do
-    if not any(rules.allow.paths, paths.is_allowed_by, path, rules.folder(request)) then return nil end
+    if not any(rules.allow.paths, paths.is_allowed_by, path, folder, request.thread_cwd) then return nil end
   end
   return "allow"
 end
