@@ -265,7 +265,8 @@ describe("rules that allow commands", function()
       allow = {
         commands = { "git diff *", "git *", "find *", "sort *", "rg *", "tar *", "fd *", "sed *", "x *", "y * z",
           "git archive --output=*", "git diff --*", "git show -*", "git log *put", "curl *", "wget *", "rsync *",
-          "split *", "tree *", "yq *", "ssh *", "/usr/bin/curl *", "ls *", "man *" },
+          "split *", "tree *", "yq *", "ssh *", "/usr/bin/curl *", "ls *", "man *",
+          "go *" },
       },
     }
     each(handler, "otherwise", {
@@ -335,6 +336,10 @@ describe("rules that allow commands", function()
       "git filter-branch --msg-f evil",
       "git difftool -y --extcmd=evil",
       "man --html=evil ls",
+      "go test -exec=evil",
+      "go vet -vettool=evil",
+      "go list -toolexec evil",
+      "go build --toolexec=evil",
       "yq --inplace .x=1 x",
     })
     each(handler, "accept", {
@@ -347,6 +352,7 @@ describe("rules that allow commands", function()
       "tree -L 2",
       "yq .x x",
       "ls -o --directory --color",
+      "go test -run=x",
       "git add -u",
       "git clone x",
       "git log --stat --filter=blob",

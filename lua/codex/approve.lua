@@ -92,8 +92,12 @@ end
 ---
 --- Rules that deny are generous: the words of a rule, in its order but with anything between them, anywhere in the
 --- command's text, behind folders (`/bin/rm`), in quotes, in capitals. So `rm *` also declines `echo x; sudo rm y`, and
---- `echo rm`. Options that mean the same in other words (`-rf`, `-fr`) are different words. Where words may be hidden
---- from them nothing is allowed.
+--- `echo rm`. Options that mean the same in other words (`-rf`, `-fr`) are different words. Where a shell or `env` is
+--- given text that may become other words nothing is allowed; from other programs that run what they are given (`ssh`,
+--- awk, interpreters) words can be hidden: allow none of them.
+---
+--- The server tells its questions apart by ids that come from the model's provider. Of two commands that it asks about
+--- under the same id it may take the answer to one for the other's: no rule holds against a provider that does that.
 ---
 --- **Paths** are for changes of files. Every path that a change touches, the new name of a file included, must match:
 --- relative to the thread's folder, or absolute where the rule begins with `/`. `*` stands for any characters but `/`,

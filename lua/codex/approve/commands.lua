@@ -24,12 +24,12 @@ local long_options = list_of [[command compress-program config config-env config
   exec exec-batch exec-path ext-diff git-dir hostname-bin import in-place init-command init-file load
   open-files-in-pager out outfile output output-directory output-file pager plugin post-checkout pre preload
   preprocessor rcfile receive-pack require rsh rsh-command script sequence-editor shell template textconv to-command
-  upload-pack use-compress-program work-tree]]
+  toolexec upload-pack use-compress-program vettool work-tree]]
 
--- Those of find(1), which have one dash.
-local find_options = {}
-for _, name in ipairs(list_of "delete exec execdir fls fprint fprint0 fprintf ok okdir") do
-  find_options[name] = true
+-- Those of find(1) and go, which have one dash.
+local one_dash_options = {}
+for _, name in ipairs(list_of "delete exec execdir fls fprint fprint0 fprintf ok okdir toolexec vettool") do
+  one_dash_options[name] = true
 end
 
 -- Those of one command, or of one that another word has come after. Short ones by their letters, which may stand
@@ -91,7 +91,7 @@ local function is_risky(words, index, word)
   local long, short = word:match "^%-%-([^=]+)", word:match "^%-([^-].*)"
   if command == "tar" and index == 2 then short = short or not long and word end -- its letters need no dash there
   if not long and not short then return false end
-  if long and is_among(long, long_options) or find_options[short] then return true end
+  if long and is_among(long, long_options) or short and one_dash_options[short:match "^[^=]*"] then return true end
   if is_risky_of(own_options[command], long, short) then return true end
   for before = 2, index - 1 do
     if is_risky_of(own_options[command .. " " .. words[before]], long, short) then return true end
