@@ -254,7 +254,9 @@ codex_slice cx_turn_open_item(const codex_turn *turn, codex_slice id) {
  * the model's. */
 static bool is_another_patch(const codex_turn *turn, const cx_message *message) {
   const cx_open_item *open = find_open_item(turn, message->item_id);
-  if (!open || open->doubtful || !open->works) return open && open->doubtful;
+  if (!open) return false;
+  if (open->doubtful) return true;
+  if (!open->works) return false;
   codex_slice one = cx_json_member(text_slice(&open->item), "changes");
   codex_slice other = cx_json_member(message->item, "changes");
   if (!one.bytes || !other.bytes) return one.bytes != other.bytes;
