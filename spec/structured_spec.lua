@@ -229,6 +229,8 @@ describe("codex.scope", function()
     end)
     assert.is_true(ran)
     assert.equal("invalid_argument", kind_of(held.spawn, held, forever))
+    local err = failure(held.spawn, forever)
+    assert.truthy(tostring(err):find("spawn: call it with a colon, as scope:spawn(…)", 1, true), tostring(err))
   end)
 
   it("leaves nothing running that its function starts while it is being cancelled", function()

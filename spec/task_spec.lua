@@ -80,6 +80,18 @@ describe("a task", function()
     assert.truthy(err.message:find "task_spec.lua:%d+: join: a task can't wait for itself")
   end)
 
+  it("has methods that say that they need a colon", function()
+    local one = codex.spawn(function() end)
+    for _, name in ipairs { "join", "cancel" } do
+      local err = raised("invalid_argument", function()
+        one[name]()
+      end)
+      local expected = ("task_spec.lua:%%d+: %s: call it with a colon, as task:%s%%("):format(name, name)
+      assert.truthy(err.message:find(expected), err.message)
+    end
+    one:join()
+  end)
+
   it("runs in the order of spawning, and wakes in the order of waiting", function()
     local log, wait = {}, gate()
     codex.run(function()

@@ -1,5 +1,6 @@
 --- Tasks that belong together: what runs them waits for all, and ends what is left of them when it goes.
 
+local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local loop = require "codex.loop"
@@ -79,6 +80,8 @@ function Scope:spawn(fn, ...)
   if self._group.over then errors.argument "scope:spawn: the scope is over" end
   return tasks.new(self._group, nil, fn, ...)
 end
+
+classes.guard(Scope, "scope")
 
 --- Runs `fn(scope, ...)` and returns its results once all tasks of the scope are done: those started with
 --- `scope:spawn`, and with `codex.spawn` by `fn` itself. The first failure, of `fn` or of a task that nobody joined,

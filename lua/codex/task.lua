@@ -5,6 +5,7 @@
 --- tasks go on meanwhile. Parking reports how it ended instead of raising, so that callers can clean up without a
 --- pcall, which PUC Lua 5.1 couldn't yield across.
 
+local classes = require "codex.class"
 local core = require "codex.core"
 local errors = require "codex.error"
 local lists = require "codex.list"
@@ -746,5 +747,7 @@ end
 function Task:traceback()
   return errors.is_error(self._error) and self._error.traceback or self._traceback
 end
+
+classes.guard(Task, "task")
 
 return M
