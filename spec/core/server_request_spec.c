@@ -606,13 +606,12 @@ static void a_tools_call_names_its_item(void) {
   cx_session_free(session);
 }
 
-/* What is counted for open items is what they hold, and nothing once they are over. */
 #define PATCH(rest) "{\"id\":\"i\",\"type\":\"fileChange\",\"changes\":" rest "}"
 
 /* Which of them the server asks about can't be known. */
 static void patches_with_one_id_are_unknown(void) {
   cx_session *session = open_asked();
-  open_turn(session, "T", false);
+  codex_turn *turn = open_turn(session, "T", false);
   item_event(session, "started", PATCH("[1]"));
   item_event(session, "started", PATCH("[1],\"z\":2"));
   check_item(session, PATCH("[1],\"z\":2"));
@@ -628,9 +627,11 @@ static void patches_with_one_id_are_unknown(void) {
   item_event(session, "started", "{\"id\":\"i\",\"type\":\"commandExecution\"}");
   item_event(session, "started", PATCH("[4]"));
   check_item(session, NULL);
+  codex_turn_release(turn);
   cx_session_free(session);
 }
 
+/* What is counted for open items is what they hold, and nothing once they are over. */
 static void open_items_are_accounted_for(void) {
   cx_session *session = open_asked();
   codex_turn *turn = open_turn(session, "T", false);
