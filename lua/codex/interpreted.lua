@@ -1,5 +1,5 @@
 --- Has LuaJIT not compile the module that calls this while it is loaded: each that loops over a table by `pairs` or
---- `next`. As compiled by LuaJIT before August 2023, Debian 12's among them, such a loop may never end inside of a
+--- `next`. As compiled by LuaJIT of 2022, which Debian 12 has, such a loop may never end inside of a
 --- finalizer, where leaving compiled code leads back to its entry; and as a finalizer may have the loop go round, it
 --- may come to anything here. Nothing is lost by it: what takes time here is in C, which can't be compiled anyway.
 

@@ -13,8 +13,10 @@ void turn_spec(void);
 void recorded_turn_spec(void);
 void stream_spec(void);
 void session_spec(void);
+void claims_spec(void);
 void subscription_spec(void);
 void server_request_spec(void);
+void open_item_spec(void);
 
 static long countdown = -1;
 static bool allocation_failed;
@@ -72,7 +74,9 @@ int main(void) {
   recorded_turn_spec();
   stream_spec();
   session_spec();
+  claims_spec();
   subscription_spec();
   server_request_spec();
+  open_item_spec();
   return test_report("core");
 }

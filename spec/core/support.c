@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "core/server_request.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -243,4 +245,44 @@ const char *pieces_of(codex_stream *stream) {
     note(&list, "%.*s:%.*s, ", (int)item.length, item.bytes, (int)piece.length, piece.bytes);
   note(&list, "%s", endings[result]);
   return list.text;
+}
+
+/* ---- requests of the server ---- */
+
+cx_session *open_asked(void) {
+  codex_options options = {.max_line = CODEX_DEFAULT_MAX_LINE,
+                           .max_unread = CODEX_DEFAULT_MAX_UNREAD,
+                           .max_in_flight = CODEX_DEFAULT_MAX_IN_FLIGHT,
+                           .server_requests = true};
+  return cx_session_new(&options);
+}
+
+void asks(cx_session *session, const char *id, const char *turn) {
+  feed(session,
+       "{\"method\":\"" COMMAND "\",\"id\":%s,\"params\":{\"threadId\":\"th\",\"turnId\":\"%s\","
+       "\"itemId\":\"i\"}}",
+       id, turn);
+}
+
+codex_server_request *take(cx_session *session) {
+  return cx_session_next_server_request(session);
+}
+
+codex_server_request *asked(cx_session *session, const char *id, const char *turn) {
+  asks(session, id, turn);
+  codex_server_request *request = take(session);
+  check_text(taken_ready(session), "");
+  return request;
+}
+
+void item_event(cx_session *session, const char *event, const char *item) {
+  feed(session, "{\"method\":\"item/%s\",\"params\":{\"threadId\":\"th\",\"turnId\":\"T\",\"item\":%s}}",
+       event, item);
+}
+
+void patch_updated(cx_session *session, const char *id, const char *rest) {
+  feed(session,
+       "{\"method\":\"item/fileChange/patchUpdated\",\"params\":{\"threadId\":\"th\",\"turnId\":\"T\","
+       "\"itemId\":\"%s\"%s}}",
+       id, rest);
 }

@@ -59,6 +59,26 @@ void message_completed(cx_session *session, const char *turn, const char *item, 
                        const char *phase);
 void turn_completed(cx_session *session, const char *turn);
 
+/* ---- requests of the server ---- */
+
+#define COMMAND "item/commandExecution/requestApproval"
+
+/* A session that gives them out. */
+cx_session *open_asked(void);
+
+/* The server asks about item "i" of a turn. id is JSON text. */
+void asks(cx_session *session, const char *id, const char *turn);
+
+codex_server_request *take(cx_session *session);
+
+/* Asked and taken; nothing is left to report. */
+codex_server_request *asked(cx_session *session, const char *id, const char *turn);
+
+/* Events of items in turn "T": event is "started" or "completed", item JSON text; rest follows the id, as
+ * JSON text that begins with a comma, or "". */
+void item_event(cx_session *session, const char *event, const char *item);
+void patch_updated(cx_session *session, const char *id, const char *rest);
+
 typedef struct agent_message {
   const char *delta, *text, *phase; /* text NULL: it never completes */
 } agent_message;
