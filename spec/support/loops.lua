@@ -1,4 +1,4 @@
---- The loops that the module can wait in, for specs.
+--- The loops that the module can wait in, for specs, and copies of the module and servers to try them with.
 
 local socket = require "socket"
 
@@ -123,5 +123,60 @@ function loops.pause_in_copas(copas)
   reader:close()
   writer:close()
 end
+
+local function ours()
+  local names = {}
+  for name in pairs(package.loaded) do
+    if name == "codex" or name:find "^codex%." and name ~= "codex.core" then names[#names + 1] = name end
+  end
+  return names
+end
+
+local function unload()
+  for _, name in ipairs(ours()) do
+    package.loaded[name] = nil
+  end
+end
+
+--- A copy of the module that has chosen no loop yet.
+function loops.fresh()
+  unload()
+  return require "codex"
+end
+
+--- Notes the module as it is loaded, and answers the function that puts it back in the place of all copies.
+function loops.keep_module()
+  local before = {}
+  for _, name in ipairs(ours()) do
+    before[name] = package.loaded[name]
+  end
+  return function()
+    unload()
+    for name, module in pairs(before) do
+      package.loaded[name] = module
+    end
+  end
+end
+
+--- The script of a fake server that answers whatever it is asked with what it was given; `leave` makes it go.
+loops.ECHO = [[
+  server:handshake()
+  while true do
+    local message = server:read()
+    if not message or message.method == "leave" then server:exit(0) end
+    if message.id then server:reply(message, message.params or "{}") end
+  end
+]]
+
+--- The script of a fake server of one turn, with so many deltas at once: a format of their number.
+loops.FLOOD = [[
+  server:handshake()
+  server:thread "t"
+  server:turn "u"
+  server:turn_started("t", "u")
+  local delta = '{"method":"item/agentMessage/delta","params":{"threadId":"t","turnId":"u","itemId":"i","delta":"x"}}'
+  server:raw((delta .. "\n"):rep(%d))
+  server:turn_completed("t", "u")
+]]
 
 return loops
