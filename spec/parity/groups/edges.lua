@@ -136,7 +136,7 @@ return {
   {
     "W-21: Ctrl-C during a request leaks its waiter",
     "under `codex-lua` it interrupts the turn that runs, and the script goes on",
-    "spec/host_spec.lua: codex-lua Ctrl-C at the terminal interrupts the running turn, and the script goes on",
+    "spec/interrupt_spec.lua: codex-lua Ctrl-C at the terminal interrupts the running turn, and the script goes on",
     differs = "the server is out of the signal's reach, so that it can be told",
   },
   {
