@@ -36,7 +36,8 @@ end
 -- ---- what there is to do ----
 
 -- These take longer than their size suggests.
-local LONG = { ["spec/examples_spec.lua"] = true, ["spec/luarocks_spec.lua"] = true, ["spec/scale_spec.lua"] = true }
+local LONG = { ["spec/examples_spec.lua"] = true, ["spec/interrupt_spec.lua"] = true,
+  ["spec/luarocks_spec.lua"] = true, ["spec/scale_spec.lua"] = true }
 
 -- The spec files in these files and folders. Large ones take long, by and large: begun first, none of them is left to
 -- run alone at the end.
